@@ -1,0 +1,241 @@
+//! A TCP connection to the server, and what has come over it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use super::finding::{Verdict, fail, quoted};
+use super::frame::{Frame, Received};
+use super::request::Request;
+use super::response::Response;
+use super::target::Target;
+
+/// A TCP connection to the server.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: TcpStream,
+    received: Vec<u8>,
+    patience: Duration,
+}
+
+/// What became of waiting for bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Arrival {
+    Bytes,
+    /// The server has closed the connection, or reset it.
+    End,
+    Nothing,
+}
+
+impl Wire {
+    /// Connects. Whoever waits on the connection gives up after `patience`.
+    pub(crate) fn open(target: &Target, patience: Duration) -> Verdict<Self> {
+        let connect = || {
+            let mut last = std::io::Error::from(ErrorKind::NotFound);
+            for addr in (&*target.host, target.port).to_socket_addrs()? {
+                match TcpStream::connect_timeout(&addr, patience) {
+                    Ok(stream) => {
+                        stream.set_nodelay(true)?;
+                        stream.set_read_timeout(Some(patience))?;
+                        stream.set_write_timeout(Some(patience))?;
+                        return Ok(stream);
+                    }
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        };
+        match connect() {
+            Ok(stream) => Ok(Self { stream, received: vec![], patience }),
+            Err(error) => fail("a server that takes connections", error.to_string()),
+        }
+    }
+
+    /// Sends bytes. A server that has closed the connection already has its reasons: they show when its
+    /// answer is read.
+    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    /// Sends a request.
+    pub(crate) fn send(&mut self, request: &Request) {
+        self.write(request.to_bytes());
+    }
+
+    /// Tells the server that nothing more will come.
+    pub(crate) fn finish(&self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// The answer to a request.
+    pub(crate) fn response(&mut self) -> Verdict<Response> {
+        match self.answer(true)? {
+            Some(response) => Ok(response),
+            None => fail("an answer", "the connection was closed without one"),
+        }
+    }
+
+    /// The answer to a HEAD, which has no body.
+    pub(crate) fn response_to_head(&mut self) -> Verdict<Response> {
+        match self.answer(false)? {
+            Some(response) => Ok(response),
+            None => fail("an answer", "the connection was closed without one"),
+        }
+    }
+
+    /// The answer to a request that is so wrong that closing the connection is an answer too.
+    pub(crate) fn answer_or_end(&mut self) -> Verdict<Option<Response>> {
+        self.answer(true)
+    }
+
+    fn answer(&mut self, with_body: bool) -> Verdict<Option<Response>> {
+        loop {
+            if let Some(end) = find(&self.received, b"\r\n\r\n") {
+                let head: Vec<u8> = self.received.drain(..end + 4).collect();
+                let mut response = Response::of_head(&head)?;
+                if with_body && response.has_body() {
+                    response.body = self.body(&response)?;
+                }
+                return Ok(Some(response));
+            }
+            match self.fill() {
+                Arrival::Bytes => {}
+                Arrival::End if self.received.is_empty() => return Ok(None),
+                Arrival::End => {
+                    return fail("a whole answer", format!("only {}", quoted(&self.received)));
+                }
+                Arrival::Nothing => {
+                    return fail(
+                        format!("an answer within {:?}", self.patience),
+                        format!("nothing after {}", quoted(&self.received)),
+                    );
+                }
+            }
+        }
+    }
+
+    fn body(&mut self, response: &Response) -> Verdict<Vec<u8>> {
+        if response.is_chunked() {
+            return self.chunks();
+        }
+        if let Some(length) = response.header("content-length") {
+            let Ok(length) = length.parse() else {
+                return fail("a Content-Length that is a number", length);
+            };
+            return self.take(length, "the body that Content-Length announces");
+        }
+        // It ends with the connection.
+        loop {
+            match self.fill() {
+                Arrival::Bytes => {}
+                Arrival::End => return Ok(std::mem::take(&mut self.received)),
+                Arrival::Nothing => {
+                    return fail("an answer that ends", "one without length that goes on and on");
+                }
+            }
+        }
+    }
+
+    fn chunks(&mut self) -> Verdict<Vec<u8>> {
+        let mut body = vec![];
+        loop {
+            let line = self.line()?;
+            let size = line.split(';').next().unwrap_or("").trim();
+            let Ok(size) = usize::from_str_radix(size, 16) else {
+                return fail("a chunk size", line);
+            };
+            if size == 0 {
+                while !self.line()?.is_empty() {}
+                return Ok(body);
+            }
+            body.extend(self.take(size, "a whole chunk")?);
+            self.line()?;
+        }
+    }
+
+    fn line(&mut self) -> Verdict<String> {
+        while find(&self.received, b"\r\n").is_none() {
+            if self.fill() != Arrival::Bytes {
+                return fail("a whole chunked body", "one that breaks off");
+            }
+        }
+        let end = find(&self.received, b"\r\n").unwrap_or_default();
+        let line = String::from_utf8_lossy(&self.received[..end]).into_owned();
+        self.received.drain(..end + 2);
+        Ok(line)
+    }
+
+    fn take(&mut self, length: usize, what: &str) -> Verdict<Vec<u8>> {
+        while self.received.len() < length {
+            if self.fill() != Arrival::Bytes {
+                let got = self.received.len();
+                return fail(format!("{what}: {length} bytes"), format!("{got} bytes"));
+            }
+        }
+        Ok(self.received.drain(..length).collect())
+    }
+
+    /// The next WebSocket frame.
+    pub(crate) fn frame(&mut self) -> Verdict<Received> {
+        loop {
+            if let Some((taken, frame)) = Frame::decode(&self.received)? {
+                self.received.drain(..taken);
+                return Ok(Received::Frame(frame));
+            }
+            match self.fill() {
+                Arrival::Bytes => {}
+                Arrival::End => return Ok(Received::End),
+                Arrival::Nothing => return Ok(Received::Nothing),
+            }
+        }
+    }
+
+    /// The server has to close the connection, whatever it says before.
+    pub(crate) fn ends(&mut self) -> Verdict {
+        loop {
+            match self.fill() {
+                Arrival::Bytes => {}
+                Arrival::End => return Ok(()),
+                Arrival::Nothing => {
+                    return fail(
+                        "the connection to be closed",
+                        format!("it is still open after {:?}", self.patience),
+                    );
+                }
+            }
+        }
+    }
+
+    /// How long whoever waits does so.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Gives up on answers earlier, or later.
+    pub(crate) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+        let _ = self.stream.set_read_timeout(Some(patience.max(Duration::from_millis(1))));
+    }
+
+    fn fill(&mut self) -> Arrival {
+        let mut bytes = [0; 16 * 1024];
+        loop {
+            return match self.stream.read(&mut bytes) {
+                Ok(0) => Arrival::End,
+                Ok(count) => {
+                    self.received.extend_from_slice(&bytes[..count]);
+                    Arrival::Bytes
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => continue,
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut => Arrival::Nothing,
+                    _ => Arrival::End,
+                },
+            };
+        }
+    }
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}

@@ -1,0 +1,174 @@
+//! `heartwire check`: is that server right?
+
+use std::io::IsTerminal;
+
+use conformance::{Case, Deviation, Options, Outcome, Report, Target};
+use serde_json::json;
+
+use crate::args::{Check, Known};
+use crate::exit::Exit;
+use crate::output::{BOLD, CYAN, DIM, Format, GREEN, RED, line};
+
+pub(crate) fn run(args: Check) -> Result<(), Exit> {
+    let format = Format::new(args.json);
+    let cases = chosen(&args.only)?;
+    let Some(url) = args.url.filter(|_| !args.list) else { return list(&cases, format) };
+    let target: Target = url.parse().map_err(|error| Exit::Usage(format!("{error}")))?;
+    let target = match &args.path {
+        Some(path) => target.at(path),
+        None => target,
+    };
+    let options = Options {
+        patience: args.patience_ms,
+        known: args.known.map_or(&[], known),
+        ..Options::default()
+    };
+    let mut progress = Progress::new(cases.len(), format);
+    let reports = conformance::check(&target, &cases, &options, |report| progress.show(report));
+    progress.clear();
+    let reports = reports.map_err(|error| Exit::NotConnected(format!("{url}: {error}")))?;
+    match format {
+        Format::Words => tell(&reports)?,
+        Format::Json => {
+            for report in &reports {
+                line(&as_json(report).to_string())?;
+            }
+        }
+    }
+    let failures = count(&reports, |outcome| matches!(outcome, Outcome::Fail { .. }));
+    if failures == 0 {
+        return Ok(());
+    }
+    Err(Exit::Failed(format!("the server fails {failures} of {} points", reports.len())))
+}
+
+/// The cases whose name has one of the patterns in it; without patterns, all.
+fn chosen(patterns: &[String]) -> Result<Vec<&'static Case>, Exit> {
+    for pattern in patterns {
+        if !conformance::cases().iter().any(|case| case.id.contains(pattern.as_str())) {
+            return Err(Exit::Usage(format!("no case has '{pattern}' in its name; see --list")));
+        }
+    }
+    let mut cases = conformance::cases();
+    cases.retain(|case| {
+        patterns.is_empty() || patterns.iter().any(|pattern| case.id.contains(pattern.as_str()))
+    });
+    Ok(cases)
+}
+
+fn list(cases: &[&Case], format: Format) -> Result<(), Exit> {
+    for case in cases {
+        let Case { id, title, reference, .. } = case;
+        format.print(
+            &format!("{CYAN}{id}{CYAN:#}  {title}  {DIM}{reference}{DIM:#}"),
+            json!({"case": id, "title": title, "reference": reference}),
+        )?;
+    }
+    Ok(())
+}
+
+fn known(peer: Known) -> &'static [Deviation] {
+    match peer {
+        Known::EngineIo => conformance::ENGINE_IO,
+    }
+}
+
+/// A line a group, then what is wrong, in words.
+fn tell(reports: &[Report]) -> Result<(), Exit> {
+    let mut groups: Vec<&str> = reports.iter().map(|report| report.case.group()).collect();
+    groups.dedup();
+    for group in groups {
+        let of_group = || reports.iter().filter(|report| report.case.group() == group);
+        let all = of_group().count();
+        let passed = of_group().filter(|report| report.outcome == Outcome::Pass).count();
+        let failed = of_group().filter(|report| is_failure(&report.outcome)).count();
+        let style = if failed > 0 { RED } else { GREEN };
+        line(&format!("{group:12} {style}{passed:3}{style:#} of {all}"))?;
+    }
+    for report in reports {
+        let Case { id, title, reference, .. } = report.case;
+        let (mark, lines) = match &report.outcome {
+            Outcome::Pass => continue,
+            Outcome::Fail { expected, got } => {
+                (format!("{RED}fails{RED:#}"), vec![("expected", &**expected), ("got", got)])
+            }
+            Outcome::KnownDeviation { why, got } => {
+                (format!("{CYAN}known{CYAN:#}"), vec![("known", *why), ("got", got)])
+            }
+            Outcome::Skipped { why } => (format!("{DIM}skipped{DIM:#}"), vec![("because", &**why)]),
+        };
+        line(&format!("\n{mark} {BOLD}{id}{BOLD:#}: {title}"))?;
+        for (name, words) in lines {
+            line(&format!("    {DIM}{name:9}{DIM:#} {words}"))?;
+        }
+        line(&format!("    {DIM}source    {reference}{DIM:#}"))?;
+    }
+    let passed = count(reports, |outcome| *outcome == Outcome::Pass);
+    let failed = count(reports, is_failure);
+    let known = count(reports, |outcome| matches!(outcome, Outcome::KnownDeviation { .. }));
+    let skipped = count(reports, |outcome| matches!(outcome, Outcome::Skipped { .. }));
+    let mut summary = format!("\n{BOLD}{passed} pass{BOLD:#}, {failed} fail");
+    for (number, name) in [(known, "known deviations"), (skipped, "skipped")] {
+        if number > 0 {
+            summary.push_str(&format!(", {number} {name}"));
+        }
+    }
+    Ok(line(&summary)?)
+}
+
+fn as_json(report: &Report) -> serde_json::Value {
+    let Case { id, title, reference, .. } = report.case;
+    let mut json = json!({"case": id, "title": title, "reference": reference});
+    let details = match &report.outcome {
+        Outcome::Pass => json!({"outcome": "pass"}),
+        Outcome::Fail { expected, got } => {
+            json!({"outcome": "fail", "expected": expected, "got": got})
+        }
+        Outcome::KnownDeviation { why, got } => {
+            json!({"outcome": "known deviation", "why": why, "got": got})
+        }
+        Outcome::Skipped { why } => json!({"outcome": "skipped", "why": why}),
+    };
+    if let (Some(json), serde_json::Value::Object(details)) = (json.as_object_mut(), details) {
+        json.extend(details);
+    }
+    json
+}
+
+fn is_failure(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Fail { .. })
+}
+
+fn count(reports: &[Report], which: impl Fn(&Outcome) -> bool) -> usize {
+    reports.iter().filter(|report| which(&report.outcome)).count()
+}
+
+/// How far the check is, for people who wait.
+struct Progress {
+    done: usize,
+    failed: usize,
+    all: usize,
+    shown: bool,
+}
+
+impl Progress {
+    fn new(all: usize, format: Format) -> Self {
+        let shown = format == Format::Words && std::io::stderr().is_terminal();
+        Self { done: 0, failed: 0, all, shown }
+    }
+
+    fn show(&mut self, report: &Report) {
+        self.done += 1;
+        self.failed += usize::from(is_failure(&report.outcome));
+        let Self { done, failed, all, shown } = *self;
+        if shown {
+            anstream::eprint!("\r{DIM}{done} of {all}, {failed} fail{DIM:#}  ");
+        }
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            anstream::eprint!("\r{:40}\r", "");
+        }
+    }
+}

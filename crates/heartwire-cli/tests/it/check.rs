@@ -1,0 +1,69 @@
+//! `heartwire check`.
+
+use serde_json::Value;
+
+use crate::program::{Program, run, text};
+
+#[test]
+fn a_server_of_ours_is_right() {
+    let (_server, url) =
+        Program::serve(&["--ping-interval-ms", "1000", "--ping-timeout-ms", "1000"]);
+    let output = run(&["check", &url, "--only", "handshake/", "--only", "upgrade/"], "");
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{out}");
+    let groups: Vec<_> = out.lines().filter(|line| line.contains(" of ")).collect();
+    assert_eq!(groups.len(), 2, "{out}");
+    assert!(out.ends_with(" pass, 0 fail\n"), "{out}");
+}
+
+#[test]
+fn what_is_wrong_is_told_in_words() {
+    // It cannot be right where it is not.
+    let (_server, url) = Program::serve(&["--transports", "polling"]);
+    let output = run(&["check", &url, "--only", "opening/granted"], "");
+    assert_eq!(output.status.code(), Some(1));
+    let out = text(&output.stdout);
+    assert!(out.contains("fails opening/granted: a request for a WebSocket is granted"), "{out}");
+    assert!(out.contains("expected  status 101"), "{out}");
+    assert!(out.contains("got       400 with \"Transport unknown\""), "{out}");
+    assert!(out.contains("source    RFC 6455, § 4.2.2"), "{out}");
+    assert_eq!(text(&output.stderr), "error: the server fails 1 of 1 points\n");
+}
+
+#[test]
+fn what_cannot_be_tried_is_told() {
+    let (_server, url) = Program::serve(&["--behaviour", "silent"]);
+    let output = run(&["check", &url, "--only", "message/text", "--json"], "");
+    assert_eq!(output.status.code(), Some(0));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["case"], "message/text");
+    assert_eq!(report["outcome"], "skipped");
+    assert_eq!(report["why"], "the server does not echo messages");
+}
+
+#[test]
+fn every_point_is_listed_with_its_source() {
+    let output = run(&["check", "--list", "--json"], "");
+    let points: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(points.len() >= 150, "{}", points.len());
+    for point in points {
+        assert!(point["title"].as_str().is_some_and(|title| !title.is_empty()), "{point}");
+        assert!(point["reference"].as_str().is_some_and(|source| !source.is_empty()), "{point}");
+    }
+}
+
+#[test]
+fn what_cannot_be_checked_is_told() {
+    for (args, code) in [
+        (&["check"][..], 2),
+        (&["check", "localhost"], 2),
+        (&["check", "https://localhost"], 2),
+        (&["check", "http://127.0.0.1:1", "--only", "no such thing"], 2),
+        (&["check", "http://127.0.0.1:1"], 3),
+    ] {
+        let output = run(args, "");
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        assert!(text(&output.stderr).starts_with("error: "), "{args:?}");
+    }
+}

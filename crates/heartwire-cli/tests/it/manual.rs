@@ -1,0 +1,86 @@
+//! `heartwire completions`, `heartwire man`, and what `--help` looks like.
+
+use std::process::Stdio;
+
+use crate::program::{command, run, text};
+
+/// What a user can type behind `heartwire`.
+const COMMANDS: [&str; 5] = ["demo", "serve", "connect", "completions", "man"];
+
+#[test]
+fn every_shell_completes() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = run(&["completions", shell], "");
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        let script = text(&output.stdout);
+        for word in COMMANDS.into_iter().chain(["transports", "cacert", "ping-interval-ms"]) {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    assert_eq!(run(&["completions", "sh"], "").status.code(), Some(2));
+}
+
+/// The script is one that bash can read, and does what it is for.
+#[test]
+fn bash_completes_a_command() {
+    let script = run(&["completions", "bash"], "").stdout;
+    let program = format!(
+        "{}\nCOMP_WORDS=(heartwire con); COMP_CWORD=1; _heartwire heartwire con heartwire\n\
+         echo \"${{COMPREPLY[@]}}\"\n",
+        text(&script)
+    );
+    let output = std::process::Command::new("bash")
+        .args(["--norc", "-c", &program])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("connect\n", ""));
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    let program = run(&["man"], "");
+    let page = text(&program.stdout);
+    assert!(page.contains(".TH heartwire 1"), "{page}");
+    for name in COMMANDS {
+        assert!(page.contains(name), "{name}");
+        let page = run(&["man", name], "");
+        assert_eq!(page.status.code(), Some(0), "{name}");
+        assert!(text(&page.stdout).contains(".SH SYNOPSIS"), "{name}");
+    }
+    let connect = run(&["man", "connect"], "");
+    assert!(text(&connect.stdout).contains("socks5h"), "the page says what options are for");
+
+    let unknown = run(&["man", "nothing"], "");
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("expected one of demo, serve"));
+}
+
+#[test]
+fn the_manual_is_written_to_files() {
+    let dir = std::env::temp_dir().join(format!("heartwire-man-{}", std::process::id()));
+    let output = run(&["man", "--dir", dir.to_str().unwrap()], "");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    for name in COMMANDS {
+        assert!(dir.join(format!("heartwire-{name}.1")).is_file(), "{name}");
+    }
+    assert!(dir.join("heartwire.1").is_file());
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn colours_are_for_terminals_and_who_wants_them() {
+    let escape = "\u{1b}[";
+    let errs = |variable: Option<&str>| {
+        let mut command = command(&["connect", "ftp://nowhere"]);
+        for name in ["NO_COLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
+        }
+        command.envs(variable.map(|name| (name, "1")));
+        let output = command.output().unwrap();
+        text(&output.stderr).to_owned()
+    };
+    assert!(!errs(None).contains(escape), "nobody sees them");
+    assert!(errs(Some("CLICOLOR_FORCE")).contains(escape));
+    assert!(!errs(Some("NO_COLOR")).contains(escape));
+}

@@ -1,0 +1,184 @@
+//! What makes and keeps connections: proxies, TLS, and a pool of connections that rest.
+
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Uri;
+use http_body_util::Full;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::runtime::{self, Handle};
+use tower_service::Service;
+
+use super::dial::{DialError, Dialer, Line, Purpose};
+use crate::stream::Stream;
+#[cfg(feature = "tls")]
+use crate::tls::ClientTls;
+
+/// Who is connected to, and how.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HttpOptions {
+    pub(super) proxy: Proxy,
+    /// Without it, servers that the system trusts are trusted.
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<ClientTls>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) enum Proxy {
+    /// What the environment names.
+    #[default]
+    Environment,
+    None,
+    /// This one, except for some servers.
+    At {
+        url: String,
+        except: String,
+    },
+}
+
+impl HttpOptions {
+    /// Whether nothing special is wanted.
+    pub(super) fn is_default(&self) -> bool {
+        #[cfg(feature = "tls")]
+        let tls = self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let tls = false;
+        matches!(self.proxy, Proxy::Environment) && !tls
+    }
+}
+
+/// What makes and keeps connections. Clones share them.
+#[derive(Clone)]
+pub(super) struct Agent {
+    pub(super) client: Client<Connector, Full<Bytes>>,
+    pub(super) dialer: Dialer,
+}
+
+impl Agent {
+    fn new(options: &HttpOptions) -> Self {
+        let proxies = match &options.proxy {
+            Proxy::Environment => Some(Matcher::from_system()),
+            Proxy::None => None,
+            Proxy::At { url, except } => {
+                Some(Matcher::builder().all(url.clone()).no(except.clone()).build())
+            }
+        };
+        let dialer = Dialer::new(
+            proxies,
+            #[cfg(feature = "tls")]
+            options.tls.clone().unwrap_or_else(ClientTls::system).http_connector(),
+        );
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(Connector(dialer.clone()));
+        Self { client, dialer }
+    }
+}
+
+/// The agent of those who share their options, on each runtime: a connection lives on the runtime that
+/// it was made on.
+#[derive(Debug, Default)]
+pub(super) struct SharedAgent(Mutex<Option<(u32, runtime::Id, Agent)>>);
+
+impl SharedAgent {
+    pub(super) fn get(&self, options: &HttpOptions) -> Agent {
+        // A connection of the parent process is not this one's either.
+        let (process, runtime) = (std::process::id(), Handle::current().id());
+        let mut shared = self.lock();
+        if let Some((owner, id, agent)) = &*shared
+            && (*owner, *id) == (process, runtime)
+        {
+            return agent.clone();
+        }
+        let agent = Agent::new(options);
+        *shared = Some((process, runtime, agent.clone()));
+        agent
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(u32, runtime::Id, Agent)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Agent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Agent").finish_non_exhaustive()
+    }
+}
+
+/// The agent of all clients of the process whose options are the default.
+pub(super) static DEFAULT: SharedAgent = SharedAgent(Mutex::new(None));
+
+/// The dialer, for requests.
+#[derive(Clone)]
+pub(super) struct Connector(Dialer);
+
+impl Service<Uri> for Connector {
+    type Response = Pooled;
+    type Error = DialError;
+    type Future = Pin<Box<dyn Future<Output = Result<Pooled, DialError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DialError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let dialer = self.0.clone();
+        Box::pin(async move {
+            let Line { stream, forwards } = dialer.dial(&uri, Purpose::Requests).await?;
+            Ok(Pooled { io: TokioIo::new(stream), forwards })
+        })
+    }
+}
+
+/// A connection in the pool.
+pub(super) struct Pooled {
+    io: TokioIo<Stream>,
+    forwards: bool,
+}
+
+impl Connection for Pooled {
+    fn connected(&self) -> Connected {
+        Connected::new().proxy(self.forwards)
+    }
+}
+
+impl Read for Pooled {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl Write for Pooled {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// Below the time after which servers close idle connections (Node's: 5 s), so that a request does not
+/// meet a connection that is just being closed.
+const POOL_IDLE: Duration = Duration::from_secs(4);

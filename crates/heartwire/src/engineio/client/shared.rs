@@ -1,0 +1,133 @@
+//! What a client's handles and its task share.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use heartwire_proto::engineio::{Handshake, Message, MessageRef, Packet, Transport};
+
+use super::super::disconnected::SendError;
+use super::super::outgoing::Outgoing;
+use super::event::{Connected, Event};
+use super::options::Options;
+use crate::inbox::Inbox;
+use crate::mailbox::Mailbox;
+
+/// What a client's handles and its task share.
+pub(super) struct Shared {
+    pub(super) mailbox: Mailbox<Outgoing>,
+    pub(super) inbox: Inbox<Event>,
+    /// The session's handshake, while one is open.
+    handshake: Mutex<Option<Handshake>>,
+    transport: AtomicU8,
+    /// Whether the session polls and may go on over a WebSocket.
+    upgrading: AtomicBool,
+    max_payload: AtomicUsize,
+    protocol: Mutex<Option<String>>,
+}
+
+impl Shared {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            mailbox: Mailbox::new(options.send_limits),
+            inbox: Inbox::new(options.receive_bytes),
+            handshake: Mutex::new(None),
+            transport: AtomicU8::new(NONE),
+            upgrading: AtomicBool::new(false),
+            protocol: Mutex::new(None),
+            max_payload: AtomicUsize::new(usize::MAX),
+        }
+    }
+
+    /// The message as it waits, unless the server does not accept messages of its size.
+    pub(super) fn check(&self, message: Message) -> Result<Outgoing, SendError> {
+        let max = self.max_payload.load(Ordering::Relaxed);
+        let over_polling = self.transport.load(Ordering::Relaxed) == Transport::Polling as u8
+            && !self.upgrading.load(Ordering::Relaxed);
+        let length = match message.as_message_ref() {
+            MessageRef::Binary(data) if !over_polling => data.len(),
+            message => Packet::Message(message).encoded_length(),
+        };
+        if length > max {
+            return Err(SendError::TooLarge { message, length, max });
+        }
+        Ok(Outgoing::Message(message))
+    }
+
+    pub(super) fn set_open(&self, connected: &Connected, upgrades: bool) {
+        let Connected { handshake, transport, subprotocol } = connected;
+        let offered = handshake.upgrades.contains(&Transport::WebSocket);
+        let upgrading = upgrades && offered && *transport == Transport::Polling;
+        self.max_payload.store(handshake.max_payload.unwrap_or(usize::MAX), Ordering::Relaxed);
+        self.upgrading.store(upgrading, Ordering::Relaxed);
+        *lock(&self.protocol) = subprotocol.clone();
+        self.set_transport(Some(*transport));
+        *self.handshake() = Some(handshake.clone());
+    }
+
+    pub(super) fn set_upgraded(&self, protocol: Option<String>) {
+        *lock(&self.protocol) = protocol;
+        self.set_transport(Some(Transport::WebSocket));
+    }
+
+    pub(super) fn set_upgrade_failed(&self) {
+        self.upgrading.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_ended(&self) {
+        self.set_transport(None);
+        *self.handshake() = None;
+        *lock(&self.protocol) = None;
+    }
+
+    fn set_transport(&self, transport: Option<Transport>) {
+        self.transport
+            .store(transport.map_or(NONE, |transport| transport as u8), Ordering::Relaxed);
+    }
+
+    pub(super) fn protocol(&self) -> Option<String> {
+        lock(&self.protocol).clone()
+    }
+
+    /// Where the client stands.
+    pub(super) fn state(&self) -> ClientState {
+        if self.inbox.is_closed() {
+            ClientState::Disconnected
+        } else if self.mailbox.is_closed() {
+            ClientState::Disconnecting
+        } else if self.transport().is_some() {
+            ClientState::Connected
+        } else {
+            ClientState::Connecting
+        }
+    }
+
+    pub(super) fn transport(&self) -> Option<Transport> {
+        let known = self.transport.load(Ordering::Relaxed);
+        Transport::ALL.into_iter().find(|transport| *transport as u8 == known)
+    }
+
+    pub(super) fn handshake(&self) -> MutexGuard<'_, Option<Handshake>> {
+        lock(&self.handshake)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a client stands.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum ClientState {
+    /// A session is being opened, or will be, after a wait.
+    Connecting,
+    /// A session is open.
+    Connected,
+    /// The user has asked for the end, which is not there yet.
+    Disconnecting,
+    /// The client has ended for good.
+    Disconnected,
+}
+
+/// No session is open.
+const NONE: u8 = u8::MAX;

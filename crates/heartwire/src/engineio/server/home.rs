@@ -1,0 +1,224 @@
+//! Where a session lives: with everybody while it polls, with its task once it has a WebSocket.
+//!
+//! ```text
+//! Polling ──(5 on the probing WebSocket)──► Task
+//! ```
+//!
+//! A polling session is driven by whoever brings something: a GET, a POST, the probing WebSocket, the
+//! clock. Each takes the lock, tells the session, carries out its orders, and lets go before it calls
+//! the user.
+
+use std::borrow::Cow;
+use std::task::Waker;
+use std::time::Instant;
+
+use heartwire_proto::engineio::server::{ExchangeId, Output, ServerSession};
+use heartwire_proto::engineio::{DisconnectReason, Packet};
+
+use super::super::outgoing::Outgoing;
+use super::socket::Socket;
+use crate::mailbox::Mailbox;
+
+/// Where a session lives.
+pub(super) enum Home {
+    /// Here, for every request to use.
+    Polling(Box<Polling>),
+    /// In the task that drives it.
+    Task {
+        /// The session, before the task has taken it.
+        handover: Option<Box<Socket>>,
+        /// Answers to GETs that have not taken them yet.
+        answers: Vec<Answer>,
+        /// Messages that were taken for a GET which did not stay for them.
+        undelivered: usize,
+    },
+}
+
+impl Home {
+    /// The home of a session that was never on polling.
+    pub(super) const TASK: Self = Self::Task { handover: None, answers: vec![], undelivered: 0 };
+
+    /// Moves the session to its task.
+    pub(super) fn hand_over(
+        &mut self,
+        into_socket: impl FnOnce(ServerSession<Outgoing>) -> Socket,
+    ) {
+        let Self::Polling(polling) = std::mem::replace(self, Self::TASK) else {
+            unreachable!("a session is handed over once");
+        };
+        let Polling { session, answers, undelivered, .. } = *polling;
+        let handover = Some(Box::new(into_socket(session)));
+        *self = Self::Task { handover, answers, undelivered };
+    }
+
+    /// The answer to `poll`, if it is there.
+    pub(super) fn take_answer(&mut self, poll: ExchangeId) -> Option<Answer> {
+        let answers = match self {
+            Self::Polling(polling) => &mut polling.answers,
+            Self::Task { answers, .. } => answers,
+        };
+        let index = answers.iter().position(|answer| answer.poll == poll)?;
+        Some(answers.swap_remove(index))
+    }
+
+    /// Takes the news that the client has left the GET. Its answer, if there was one, did not arrive.
+    pub(super) fn handle_poll_gone(&mut self, poll: ExchangeId) {
+        let lost = self.take_answer(poll).map_or(0, |answer| answer.messages.len());
+        match self {
+            Self::Polling(polling) => {
+                polling.undelivered += lost;
+                polling.session.handle_poll_gone(poll);
+                polling.explain("GET left before its answer");
+            }
+            Self::Task { undelivered, .. } => *undelivered += lost,
+        }
+    }
+}
+
+/// A session that polls, and what those who drive it leave for each other.
+pub(super) struct Polling {
+    pub(super) session: ServerSession<Outgoing>,
+    /// Answers to GETs that have not taken them yet.
+    answers: Vec<Answer>,
+    /// The GET that waits.
+    pub(super) poll_waker: Option<Waker>,
+    /// The POST that ends the session, and lets a GET that is on its way arrive first.
+    pub(super) leave_waker: Option<Waker>,
+    /// What the probing WebSocket has to do.
+    pub(super) probe_orders: Vec<ProbeOrder>,
+    /// The probing WebSocket.
+    pub(super) probe_waker: Option<Waker>,
+    /// Whether the user's code handles the messages of a POST.
+    pub(super) dispatching: bool,
+    /// When the session's task has set its clock.
+    pub(super) armed: Option<Instant>,
+    /// What has ended the session, in words.
+    detail: Option<Cow<'static, str>>,
+    ended: Ended,
+    /// Messages that were taken for a GET which did not stay for them.
+    undelivered: usize,
+}
+
+/// The answer to a GET.
+pub(super) struct Answer {
+    poll: ExchangeId,
+    pub(super) body: Vec<u8>,
+    pub(super) messages: Vec<Outgoing>,
+}
+
+/// What the probing WebSocket has to do.
+pub(super) enum ProbeOrder {
+    Send(Packet<'static>),
+    /// The session is its own from now on.
+    TakeOver,
+    Close,
+}
+
+enum Ended {
+    No,
+    /// The user has to be told, once nothing is under way.
+    Yes(DisconnectReason),
+    Told,
+}
+
+/// How a polling session ended: for the user.
+pub(super) struct End {
+    pub(super) reason: DisconnectReason,
+    pub(super) detail: Option<Cow<'static, str>>,
+    pub(super) undelivered: usize,
+}
+
+impl Polling {
+    pub(super) fn new(session: ServerSession<Outgoing>) -> Self {
+        Self {
+            session,
+            answers: vec![],
+            poll_waker: None,
+            leave_waker: None,
+            probe_orders: vec![],
+            probe_waker: None,
+            dispatching: false,
+            armed: None,
+            detail: None,
+            ended: Ended::No,
+            undelivered: 0,
+        }
+    }
+
+    /// Carries out the session's orders. Call it after telling the session anything.
+    ///
+    /// If the session has ended and nothing of it is under way, says how it ended; the caller tells
+    /// the user, after letting go of the lock.
+    #[must_use]
+    pub(super) fn drive(&mut self, now: Instant, mailbox: &Mailbox<Outgoing>) -> Option<End> {
+        let mut inner = mailbox.lock();
+        let mut room = vec![];
+        while let Some(output) = self.session.poll_output(now, &mut inner.queue) {
+            match output {
+                Output::Respond { poll, body, messages } => {
+                    self.answers.push(Answer { poll, body, messages });
+                    self.poll_waker.take().into_iter().for_each(Waker::wake);
+                }
+                Output::SendProbe(packet) => self.order_probe(ProbeOrder::Send(packet)),
+                Output::CloseProbe => self.order_probe(ProbeOrder::Close),
+                Output::Upgraded => {
+                    // What follows is for the task.
+                    self.order_probe(ProbeOrder::TakeOver);
+                    break;
+                }
+                Output::Closed(reason) => {
+                    self.ended = Ended::Yes(reason);
+                    room = inner.take_all_waiting();
+                }
+                Output::SendPacket(_) | Output::SendMessage(_) | Output::CloseSocket(_) => {
+                    unreachable!("a polling session has no WebSocket of its own")
+                }
+            }
+        }
+        let earlier = match (self.session.next_deadline(), self.armed) {
+            (Some(next), Some(armed)) => next < armed,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        let owner = if earlier { inner.take_owner() } else { None };
+        room.extend(inner.take_waiting());
+        drop(inner);
+        owner.into_iter().chain(room).for_each(Waker::wake);
+        self.take_end()
+    }
+
+    /// How the session ended, once, when nothing of it is under way: no answer on its way to a GET, no
+    /// message with the user.
+    pub(super) fn take_end(&mut self) -> Option<End> {
+        if self.dispatching || !self.answers.is_empty() {
+            return None;
+        }
+        match std::mem::replace(&mut self.ended, Ended::Told) {
+            Ended::Yes(reason) => {
+                let detail = self.detail.take();
+                Some(End { reason, detail, undelivered: self.undelivered })
+            }
+            before @ (Ended::No | Ended::Told) => {
+                self.ended = before;
+                None
+            }
+        }
+    }
+
+    /// Says in words what has ended the session just now, if it has. The first word counts.
+    pub(super) fn explain(&mut self, detail: impl Into<Cow<'static, str>>) {
+        if self.session.is_closed() && self.detail.is_none() {
+            self.detail = Some(detail.into());
+        }
+    }
+
+    /// Whether the user has been told that the session has ended.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.ended, Ended::Told)
+    }
+
+    fn order_probe(&mut self, order: ProbeOrder) {
+        self.probe_orders.push(order);
+        self.probe_waker.take().into_iter().for_each(Waker::wake);
+    }
+}

@@ -1,0 +1,183 @@
+//! A server of its own: it listens, and answers one path.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use heartwire_proto::engineio::Refusal;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::rt::{Read, Write};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use pin_project_lite::pin_project;
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::sync::futures::OwnedNotified;
+use tokio_util::task::TaskTracker;
+
+use super::engine::Engine;
+use super::facts::{OverTls, RemoteAddr};
+use super::handle::Server;
+use super::service::{ResponseFuture, Service};
+use crate::accept::accept;
+
+impl Server {
+    /// Listens on `addr` and serves until the server is [closed](Self::close).
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be listened on.
+    pub async fn listen(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
+        self.serve(TcpListener::bind(addr).await?).await;
+        Ok(())
+    }
+
+    /// Serves the connections of a listener until the server is [closed](Self::close).
+    pub async fn serve(&self, listener: TcpListener) {
+        let (http, connections) = (http_builder(), TaskTracker::new());
+        accept(listener, &self.engine.lifecycle, |stream, addr| {
+            connections.spawn(self.http_connection(&http, TokioIo::new(stream), addr, false));
+        })
+        .await;
+        finish(connections).await;
+    }
+
+    /// Serves the connections of a listener, over TLS, until the server is [closed](Self::close).
+    #[cfg(feature = "tls")]
+    pub async fn serve_tls(&self, listener: TcpListener, tls: &crate::tls::ServerTls) {
+        let (http, connections) = (http_builder(), TaskTracker::new());
+        accept(listener, &self.engine.lifecycle, |stream, addr| {
+            let (server, http, acceptor) = (self.clone(), http.clone(), tls.acceptor());
+            connections.spawn(async move {
+                match tokio::time::timeout(HEADER_TIMEOUT, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        server.http_connection(&http, TokioIo::new(stream), addr, true).await
+                    }
+                    Ok(Err(error)) => tracing::debug!(%addr, %error, "TLS handshake failed"),
+                    Err(_) => tracing::debug!(%addr, "TLS handshake took too long"),
+                }
+            });
+        })
+        .await;
+        finish(connections).await;
+    }
+
+    fn http_connection<I>(
+        &self,
+        http: &http1::Builder,
+        io: I,
+        addr: SocketAddr,
+        tls: bool,
+    ) -> HttpConnection<I>
+    where
+        I: Read + Write + Unpin + Send + 'static,
+    {
+        let service = AtPath { service: self.service(), addr, tls };
+        let engine = self.engine.clone();
+        let stopped = engine.lifecycle.stop_signal();
+        let http = http.serve_connection(io, service).with_upgrades();
+        HttpConnection { http, engine, stopped, stage: Stage::New }
+    }
+}
+
+/// Waits for the answers that are under way.
+async fn finish(connections: TaskTracker) {
+    connections.close();
+    let _ = tokio::time::timeout(LINGER, connections.wait()).await;
+}
+
+fn http_builder() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEADER_BYTES);
+    http
+}
+
+pin_project! {
+    /// A connection that answers requests, and ends after the one under way when the server stops.
+    struct HttpConnection<I> {
+        #[pin]
+        http: http1::UpgradeableConnection<I, AtPath>,
+        engine: Arc<Engine>,
+        #[pin]
+        stopped: OwnedNotified,
+        stage: Stage,
+    }
+}
+
+enum Stage {
+    /// The task does not wait for the server's end yet.
+    New,
+    /// It does.
+    Open,
+    /// It was told to end.
+    Ending,
+}
+
+impl<I> Future for HttpConnection<I>
+where
+    I: Read + Write + Unpin + Send + 'static,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        if let Stage::New = this.stage {
+            // Asked once, it wakes this task for good: asking takes a lock that all connections share.
+            let _ = this.stopped.poll(cx);
+            *this.stage = Stage::Open;
+        }
+        if let (Stage::Open, true) = (&this.stage, this.engine.lifecycle.is_stopped()) {
+            this.http.as_mut().graceful_shutdown();
+            *this.stage = Stage::Ending;
+        }
+        this.http.poll(cx).map(|result| {
+            if let Err(error) = result {
+                tracing::trace!(%error, "connection failed");
+            }
+        })
+    }
+}
+
+/// The service at its path; other paths are not found.
+struct AtPath {
+    service: Service,
+    addr: SocketAddr,
+    tls: bool,
+}
+
+impl hyper::service::Service<Request<Incoming>> for AtPath {
+    type Response = <Service as hyper::service::Service<Request<Incoming>>>::Response;
+    type Error = <Service as hyper::service::Service<Request<Incoming>>>::Error;
+    type Future = ResponseFuture;
+
+    fn call(&self, mut request: Request<Incoming>) -> ResponseFuture {
+        if !self.service.engine.options.serves(request.uri().path()) {
+            return ResponseFuture::refuse(&self.service.engine, Refusal::NotFound);
+        }
+        request.extensions_mut().insert(RemoteAddr(self.addr));
+        if self.tls {
+            request.extensions_mut().insert(OverTls);
+        }
+        self.service.handle(request)
+    }
+}
+
+/// Time for a request's headers to arrive, and for a connection to idle between requests. Node waits
+/// 60 s and 5 s, nginx 60 s and 75 s.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Node takes 2000 headers, nginx as many as fit into 32 KiB.
+const MAX_HEADERS: usize = 100;
+
+/// As Node; nginx takes 32 KiB.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// Time for answers that are under way when the server has closed.
+const LINGER: Duration = Duration::from_secs(2);

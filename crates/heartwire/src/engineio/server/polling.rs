@@ -1,0 +1,332 @@
+//! GET and POST of a session that polls.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Buf;
+use heartwire_proto::engineio::server::ExchangeId;
+use heartwire_proto::engineio::{MessageRef, Packet, PacketError, Refusal, payload};
+use http::Response;
+use http::header::{self, HeaderMap};
+use http_body::Body;
+
+use super::super::outgoing::Outgoing;
+use super::application::{Application, Context};
+use super::connection::{Connection, Shared};
+use super::engine::Engine;
+use super::home::{Home, Polling};
+use super::response::{self, ResponseBody};
+use super::stats::Traffic;
+use crate::callback::guard;
+
+/// Takes a GET. Ready at once if there is something to say.
+pub(super) fn get(server: &Arc<Engine>, shared: Arc<Shared>) -> Result<PollFuture, Refusal> {
+    let result = tell(server, &shared, |polling, now| {
+        polling.leave_waker.take().into_iter().for_each(Waker::wake);
+        let result = polling.session.handle_poll(now);
+        polling.explain("GET while another one waits");
+        result
+    });
+    let poll = result.ok_or(Refusal::BadRequest)??;
+    Ok(PollFuture { server: server.clone(), shared, poll: Some(poll) })
+}
+
+/// A GET that waits for packets. Dropping it means that the client has left.
+pub(super) struct PollFuture {
+    server: Arc<Engine>,
+    shared: Arc<Shared>,
+    poll: Option<ExchangeId>,
+}
+
+impl Future for PollFuture {
+    type Output = Response<ResponseBody>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let poll = this.poll.expect("it is not polled after it was ready");
+        let mut home = this.shared.home();
+        let mut end = None;
+        if let Home::Polling(polling) = &mut *home {
+            // Woken by a message, it is this request that takes it to the session.
+            end = polling.drive(Instant::now(), &this.shared.mailbox);
+        }
+        let answer = home.take_answer(poll);
+        let result = match (&mut *home, answer) {
+            (home, Some(answer)) => {
+                this.poll = None;
+                if let Home::Polling(polling) = home {
+                    end = end.or(polling.take_end());
+                }
+                this.server.counters.moved(Traffic {
+                    messages_sent: answer.messages.len() as u64,
+                    bytes_sent: answer.body.len() as u64,
+                    ..Traffic::default()
+                });
+                let receipts = answer.messages.into_iter().filter_map(Outgoing::into_receipt);
+                Poll::Ready(response::packets(answer.body, receipts.collect()))
+            }
+            (Home::Polling(polling), None) => {
+                polling.poll_waker = Some(cx.waker().clone());
+                this.shared.mailbox.lock().wake_sender_with(cx);
+                Poll::Pending
+            }
+            (Home::Task { .. }, None) => {
+                unreachable!("an upgrade answers the GET that waits");
+            }
+        };
+        drop(home);
+        this.server.finish_polling(&this.shared, end);
+        result
+    }
+}
+
+impl Drop for PollFuture {
+    fn drop(&mut self) {
+        let Some(poll) = self.poll else { return };
+        let mut home = self.shared.home();
+        home.handle_poll_gone(poll);
+        let end = match &mut *home {
+            Home::Polling(polling) => polling.drive(Instant::now(), &self.shared.mailbox),
+            Home::Task { .. } => None,
+        };
+        drop(home);
+        self.server.finish_polling(&self.shared, end);
+    }
+}
+
+/// Takes a POST: collects the body, hands its packets to the session and its messages to the user.
+pub(super) async fn post<B>(
+    server: &Engine,
+    shared: Arc<Shared>,
+    headers: HeaderMap,
+    body: B,
+) -> Result<Response<ResponseBody>, Refusal>
+where
+    B: Body<Data: Buf>,
+{
+    let begun = tell(server, &shared, |polling, now| {
+        let result = polling.session.handle_post(now);
+        polling.explain("POST while another one is under way");
+        result
+    });
+    begun.ok_or(Refusal::BadRequest)??;
+    let mut guard = PostGuard { server, shared: &shared, failed: Some(None) };
+    let result = take_post(server, &shared, &headers, body).await;
+    guard.failed = result.err();
+    drop(guard);
+    match result {
+        Ok(()) => Ok(response::taken()),
+        Err(refusal) => Err(refusal.unwrap_or(Refusal::BadRequest)),
+    }
+}
+
+/// Tells the session how its POST has ended, whatever becomes of the future that takes it.
+struct PostGuard<'a> {
+    server: &'a Engine,
+    shared: &'a Arc<Shared>,
+    /// Why it failed, if it did: a refusal, or that the client has left.
+    failed: Option<Option<Refusal>>,
+}
+
+impl Drop for PostGuard<'_> {
+    fn drop(&mut self) {
+        tell(self.server, self.shared, |polling, _| {
+            polling.dispatching = false;
+            match self.failed {
+                None => polling.session.handle_post_end(),
+                Some(refusal) => {
+                    polling.session.handle_post_failed(refusal);
+                    let detail = refusal.map(|refusal| refusal.answer().message);
+                    polling.explain(detail.unwrap_or("POST left before its end"));
+                }
+            }
+        });
+    }
+}
+
+/// What a POST brings. The error is `None` if the client has left.
+async fn take_post<B>(
+    server: &Engine,
+    shared: &Arc<Shared>,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<(), Option<Refusal>>
+where
+    B: Body<Data: Buf>,
+{
+    check_headers(headers)?;
+    let max = server.options.session.max_payload;
+    let collected = tokio::time::timeout(server.options.body_timeout, collect(body, max)).await;
+    let body = collected.map_err(|_| Some(Refusal::RequestTimeout))??;
+    server.counters.moved(Traffic { bytes_received: body.len() as u64, ..Traffic::default() });
+    let text = simdutf8::basic::from_utf8(&body).map_err(|_| Some(Refusal::ParseError))?;
+    tell(server, shared, |polling, _| polling.dispatching = true);
+
+    let connection = Connection { shared: shared.clone() };
+    let mut packets = payload::Decoder::new(text);
+    while let Some(packet) = packets.next_packet() {
+        if let Ok(Packet::Close) = packet {
+            leave(server, shared).await;
+            break; // what follows a close packet does not count
+        }
+        let Some(message) = take_packet(server, shared, packet)? else {
+            continue;
+        };
+        deliver(server, &connection, message).await;
+    }
+    Ok(())
+}
+
+/// Hands a packet to the session, and returns the message, if it is one.
+fn take_packet<'a>(
+    server: &Engine,
+    shared: &Arc<Shared>,
+    packet: Result<Packet<'a>, PacketError>,
+) -> Result<Option<MessageRef<'a>>, Refusal> {
+    let fault = match packet {
+        Ok(Packet::Ping(_)) => Some("ping from a client".to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    let taken = tell(server, shared, |polling, now| {
+        let taken = polling.session.handle_packet(now, packet);
+        fault.into_iter().for_each(|fault| polling.explain(fault));
+        taken
+    });
+    taken.ok_or(Refusal::BadRequest)?
+}
+
+/// Ends the session, as the client wants it. Clients poll all the time, so where no GET waits one is on
+/// its way, over a connection of its own that this POST has overtaken: it is waited for, not refused.
+async fn leave(server: &Engine, shared: &Arc<Shared>) {
+    let _leaving = Leaving { server, shared };
+    let mut asked = false;
+    let met = std::future::poll_fn(|cx| {
+        let mut home = shared.home();
+        let Home::Polling(polling) = &mut *home else { return Poll::Ready(()) };
+        let met = if asked { polling.leave_waker.is_none() } else { polling.session.has_poll() };
+        if met || polling.session.is_closed() {
+            return Poll::Ready(());
+        }
+        asked = true;
+        polling.leave_waker = Some(cx.waker().clone());
+        Poll::Pending
+    });
+    let _ = tokio::time::timeout(CROSSING, met).await;
+}
+
+/// Tells the session that the client wants its end, even if the client does not wait for the answer.
+struct Leaving<'a> {
+    server: &'a Engine,
+    shared: &'a Arc<Shared>,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        tell(self.server, self.shared, |polling, now| {
+            // A session that is over already has told why.
+            let _ = polling.session.handle_packet(now, Ok(Packet::Close));
+        });
+    }
+}
+
+async fn deliver(server: &Engine, connection: &Connection, message: MessageRef<'_>) {
+    // The client has its answer when the user has taken what it has sent.
+    std::future::poll_fn(|cx| poll_listens(cx, &connection.shared)).await;
+    server.counters.moved(Traffic { messages_received: 1, ..Traffic::default() });
+    match (server.application(), &connection.shared.inbox) {
+        (Application::Handler(handler), _) => {
+            let mut replies = 0;
+            let mut context = Context::new(connection, None, &mut replies);
+            guard(connection.id().prefix(), "message", || handler.message(&mut context, message));
+        }
+        (Application::Futures(_), Some(inbox)) => inbox.push(message.to_message()),
+        (Application::Futures(_), None) => unreachable!("futures come with an inbox"),
+    }
+}
+
+/// Whether the user takes messages; if not, the task is woken when that changes. When the session has
+/// ended there is nothing left to wait for.
+fn poll_listens(cx: &TaskContext<'_>, shared: &Shared) -> Poll<()> {
+    let has_room = || shared.inbox.as_ref().is_none_or(|inbox| inbox.poll_room(cx).is_ready());
+    let listens = || !shared.is_paused() && has_room();
+    if listens() {
+        return Poll::Ready(());
+    }
+    shared.mailbox.lock().wake_with(cx);
+    // Again, because things may have changed before anybody knew whom to wake.
+    if listens() || is_over(shared) { Poll::Ready(()) } else { Poll::Pending }
+}
+
+fn is_over(shared: &Shared) -> bool {
+    match &*shared.home() {
+        Home::Polling(polling) => polling.session.is_closed(),
+        Home::Task { .. } => false,
+    }
+}
+
+/// Lets `what` speak with the session and carries out its orders; `None` if the session is not on
+/// polling any more.
+fn tell<R>(
+    server: &Engine,
+    shared: &Arc<Shared>,
+    what: impl FnOnce(&mut Polling, Instant) -> R,
+) -> Option<R> {
+    let now = Instant::now();
+    let mut home = shared.home();
+    let Home::Polling(polling) = &mut *home else { return None };
+    let result = what(polling, now);
+    let end = polling.drive(now, &shared.mailbox);
+    drop(home);
+    server.finish_polling(shared, end);
+    Some(result)
+}
+
+/// Refuses bodies that no client of this version of the protocol sends.
+fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
+        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(Refusal::UnsupportedEncoding);
+    }
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    if kind.eq_ignore_ascii_case("application/octet-stream") {
+        return Err(Refusal::UnsupportedMediaType);
+    }
+    Ok(())
+}
+
+/// The whole body, unless it is longer than `max` bytes, or (`None`) the client leaves before its end.
+async fn collect<B>(body: B, max: usize) -> Result<Vec<u8>, Option<Refusal>>
+where
+    B: Body<Data: Buf>,
+{
+    let announced = body.size_hint().lower();
+    if announced > max as u64 {
+        return Err(Some(Refusal::PayloadTooLarge));
+    }
+    let mut body = std::pin::pin!(body);
+    let mut collected = vec![];
+    while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let frame = frame.map_err(|_| None)?;
+        let Ok(mut data) = frame.into_data() else { continue };
+        if collected.len() + data.remaining() > max {
+            return Err(Some(Refusal::PayloadTooLarge));
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            collected.extend_from_slice(chunk);
+            let taken = chunk.len();
+            data.advance(taken);
+        }
+    }
+    Ok(collected)
+}
+
+/// Time for a GET that a close packet has overtaken: two connections that are opened together are not
+/// accepted together.
+const CROSSING: Duration = Duration::from_millis(250);

@@ -1,0 +1,197 @@
+//! A stream with memory for what the peer has not taken yet.
+
+use std::future;
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use heartwire_proto::shared::after;
+use tokio::net::TcpStream;
+
+use crate::stream::Stream;
+
+/// A stream, and the bytes that it did not take at once.
+pub(crate) struct Link {
+    stream: Stream,
+    unsent: Unsent,
+}
+
+enum Unsent {
+    Nothing,
+    /// Bytes from `start` on wait; the stream has taken none since `since`. Without bytes, a layer
+    /// such as TLS still holds some that it has taken.
+    Rest {
+        bytes: Vec<u8>,
+        start: usize,
+        since: Instant,
+    },
+    /// The stream has failed before it took everything.
+    Lost,
+}
+
+impl Link {
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self { stream, unsent: Unsent::Nothing }
+    }
+
+    /// Reads into the start of `buffer`; zero bytes are the end of the stream.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.poll_read(cx, buffer)
+    }
+
+    /// Sends `output`, behind what is still unsent, and keeps what the stream does not take.
+    pub(crate) fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        mut output: &[u8],
+    ) -> io::Result<()> {
+        if let Unsent::Rest { bytes, .. } = &mut self.unsent {
+            bytes.extend_from_slice(output);
+            return self.flush(cx, now);
+        }
+        if output.is_empty() {
+            return Ok(());
+        }
+        if let Unsent::Lost = self.unsent {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        while !output.is_empty() {
+            match self.stream.poll_write(cx, output) {
+                Poll::Ready(Ok(count)) if count > 0 => output = &output[count..],
+                Poll::Ready(failed) => {
+                    self.unsent = Unsent::Lost;
+                    return Err(failed.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
+                }
+                Poll::Pending => {
+                    self.unsent = Unsent::Rest { bytes: output.to_vec(), start: 0, since: now };
+                    return Ok(());
+                }
+            }
+        }
+        if self.stream.poll_flush(cx)?.is_pending() {
+            self.unsent = Unsent::Rest { bytes: vec![], start: 0, since: now };
+        }
+        Ok(())
+    }
+
+    /// Sends `output` at once, without a task to wake when the stream takes more, and keeps what it does
+    /// not take. Says whether it took everything. There must be nothing unsent, and plain TCP below.
+    pub(crate) fn try_write(&mut self, now: Instant, mut output: &[u8]) -> bool {
+        while let (Stream::Tcp(stream), false) = (&self.stream, output.is_empty()) {
+            match stream.try_write(output) {
+                Ok(count) if count > 0 => output = &output[count..],
+                // If it is an error, it shows again when the rest is written.
+                _ => break,
+            }
+        }
+        if !output.is_empty() {
+            self.unsent = Unsent::Rest { bytes: output.to_vec(), start: 0, since: now };
+        }
+        output.is_empty()
+    }
+
+    /// Whether [`try_write`](Self::try_write) may be called.
+    pub(crate) fn can_try(&self) -> bool {
+        matches!(self.stream, Stream::Tcp(_)) && self.is_flushed()
+    }
+
+    /// Sends what is unsent, as far as the stream takes it.
+    pub(crate) fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<()> {
+        let (bytes, start, since) = match &mut self.unsent {
+            Unsent::Nothing => return Ok(()),
+            Unsent::Lost => return Err(io::ErrorKind::BrokenPipe.into()),
+            Unsent::Rest { bytes, start, since } => (bytes, start, since),
+        };
+        while *start < bytes.len() {
+            match self.stream.poll_write(cx, &bytes[*start..])? {
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(count) => {
+                    *start += count;
+                    *since = now;
+                }
+                Poll::Pending => {
+                    // Half of the memory is at most wasted, and each byte is moved at most once for
+                    // each byte that was sent.
+                    if *start > bytes.len() / 2 {
+                        bytes.drain(..*start);
+                        *start = 0;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        if self.stream.poll_flush(cx)?.is_ready() {
+            self.unsent = Unsent::Nothing;
+        }
+        Ok(())
+    }
+
+    /// Whether the peer's network has everything.
+    pub(crate) fn is_flushed(&self) -> bool {
+        matches!(self.unsent, Unsent::Nothing)
+    }
+
+    /// Bytes that the stream has not taken.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        match &self.unsent {
+            Unsent::Nothing | Unsent::Lost => 0,
+            Unsent::Rest { bytes, start, .. } => bytes.len() - start,
+        }
+    }
+
+    /// When the peer has taken nothing for `patience`, although there is something to take.
+    pub(crate) fn stalled_at(&self, patience: Duration) -> Option<Instant> {
+        match &self.unsent {
+            Unsent::Nothing | Unsent::Lost => None,
+            Unsent::Rest { since, .. } => Some(after(*since, patience)),
+        }
+    }
+
+    /// The TCP connection below, where it is known.
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        self.stream.tcp()
+    }
+
+    /// Tells the peer that nothing follows.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_shutdown(cx)
+    }
+
+    /// Ends the connection: sends what is unsent, then waits for the peer to go, both not for long. What
+    /// arrives meanwhile is read and dropped: a socket that is dropped with unread bytes is reset, and a
+    /// reset overtakes what was sent before it.
+    pub(crate) async fn farewell(mut self, patience: Duration) {
+        let mut sink = [0; 1024];
+        let mut hears = true;
+        let bye = future::poll_fn(|cx| {
+            while hears {
+                match self.poll_read(cx, &mut sink) {
+                    Poll::Ready(Ok(0) | Err(_)) => hears = false,
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Pending => break,
+                }
+            }
+            self.flush(cx, Instant::now())?;
+            if !self.is_flushed() {
+                return Poll::Pending;
+            }
+            ready!(self.poll_shutdown(cx))?;
+            if hears { Poll::Pending } else { Poll::Ready(io::Result::Ok(())) }
+        });
+        let _ = tokio::time::timeout(patience, bye).await;
+    }
+
+    /// Sends what is unsent.
+    pub(crate) async fn flush_all(&mut self) -> io::Result<()> {
+        future::poll_fn(|cx| {
+            self.flush(cx, Instant::now())?;
+            if self.is_flushed() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        })
+        .await
+    }
+}

@@ -1,0 +1,20 @@
+//! Engine.IO.
+
+mod asynchronous;
+mod blocking;
+mod client;
+#[cfg(feature = "deflate")]
+mod compression;
+mod conformance;
+mod connection;
+mod hooks;
+mod layer;
+mod limits;
+mod options;
+mod proxy;
+mod raw;
+mod requester;
+mod scripted;
+mod stall;
+mod support;
+mod wire;

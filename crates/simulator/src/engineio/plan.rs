@@ -1,0 +1,165 @@
+//! What happens in a run.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use heartwire_proto::engineio::{Transport, client, server};
+use heartwire_proto::shared::{Ending, Limits};
+
+/// What happens in a run.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) client: client::Config,
+    pub(super) server: server::Config,
+    pub(super) latency: (Duration, Duration),
+    pub(super) limits: Limits,
+    pub(super) acts: Vec<(Duration, Act)>,
+    /// When the run is over.
+    pub(super) end: Duration,
+}
+
+/// What users or the network do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Act {
+    ClientSends {
+        messages: usize,
+    },
+    ServerSends {
+        messages: usize,
+    },
+    ClientCloses(Ending),
+    ServerCloses(Ending),
+    /// Every connection is reset; what is on its way is lost, and both sides learn of it.
+    Reset,
+    /// The answer to the GET that waits is lost, should it be sent in the next moment.
+    LosesAnswer,
+    /// From now on everything vanishes, and nobody learns of it.
+    Silence,
+    /// WebSockets are refused from now on.
+    RefusesSockets,
+    /// WebSockets are opened from now on, and what is sent on them vanishes.
+    DeafensSockets,
+    /// Somebody who knows the session's id sends a GET.
+    StrangerPolls,
+    /// Somebody who knows the session's id sends a POST with a bad packet in it.
+    StrangerPosts,
+    /// Somebody who knows the session's id sends a POST that is whole.
+    StrangerTalks,
+    /// The server's WebSocket receives a frame that cannot be read.
+    StrangerInjects,
+}
+
+impl Act {
+    /// Whether it leaves the network and the peers as they should be.
+    pub(super) fn is_peaceful(self) -> bool {
+        match self {
+            Self::ClientSends { .. }
+            | Self::ServerSends { .. }
+            | Self::ClientCloses(_)
+            | Self::ServerCloses(_) => true,
+            Self::Reset
+            | Self::LosesAnswer
+            | Self::Silence
+            | Self::RefusesSockets
+            | Self::DeafensSockets
+            | Self::StrangerPolls
+            | Self::StrangerPosts
+            | Self::StrangerTalks
+            | Self::StrangerInjects => false,
+        }
+    }
+}
+
+impl Plan {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let millis = Duration::from_millis;
+        let least = rng.u64(0..60);
+        let latency = (millis(least), millis(least + rng.u64(0..40)));
+        let transport = if rng.u8(..4) == 0 { Transport::WebSocket } else { Transport::Polling };
+        let client = client::Config {
+            transport,
+            upgrade: rng.u8(..4) != 0,
+            upgrade_timeout: millis(rng.u64(1000..3000)),
+            close_timeout: CLOSE_TIMEOUT,
+            max_post_packets: rng.usize(1..64),
+        };
+        let server = server::Config {
+            ping_interval: millis(rng.u64(300..3000)),
+            ping_timeout: millis(rng.u64(500..2000)),
+            upgrade_timeout: millis(rng.u64(1000..3000)),
+            close_timeout: CLOSE_TIMEOUT,
+            max_payload: MAX_PAYLOAD,
+            max_poll_packets: rng.usize(1..64),
+            ..server::Config::default()
+        };
+        let limits = Limits { messages: rng.usize(20..400), bytes: rng.usize(50_000..400_000) };
+        let acts = acts(&mut rng);
+        let last = acts.iter().map(|(moment, _)| *moment).max().unwrap_or_default();
+        let end = last + server.ping_interval + server.ping_timeout + CLOSE_TIMEOUT + millis(5000);
+        Self { seed, client, server, latency, limits, acts, end }
+    }
+
+    /// Whether nothing goes wrong.
+    pub(super) fn is_peaceful(&self) -> bool {
+        self.acts.iter().all(|(_, act)| act.is_peaceful())
+    }
+
+    /// How the users end the session first, if they do.
+    pub(super) fn first_close(&self) -> Option<(Duration, Act)> {
+        let closes = |(_, act): &&(Duration, Act)| {
+            matches!(act, Act::ClientCloses(_) | Act::ServerCloses(_))
+        };
+        self.acts.iter().filter(closes).min_by_key(|(moment, _)| *moment).copied()
+    }
+}
+
+fn acts(rng: &mut Rng) -> Vec<(Duration, Act)> {
+    let mut acts = vec![];
+    let span = rng.u64(50..6000);
+    let moment = |rng: &mut Rng| Duration::from_micros(rng.u64(0..span * 1000));
+    for _ in 0..rng.usize(1..12) {
+        let messages = match rng.u8(..6) {
+            0 => rng.usize(20..120),
+            1 => rng.usize(5..20),
+            _ => rng.usize(1..5),
+        };
+        let act = match rng.bool() {
+            true => Act::ClientSends { messages },
+            false => Act::ServerSends { messages },
+        };
+        acts.push((moment(rng), act));
+    }
+    if rng.u8(..3) == 0 {
+        let ending = if rng.u8(..4) == 0 { Ending::Discard } else { Ending::Flush };
+        let act = if rng.bool() { Act::ClientCloses(ending) } else { Act::ServerCloses(ending) };
+        acts.push((moment(rng), act));
+        if rng.u8(..6) == 0 {
+            acts.push((moment(rng), Act::ClientCloses(Ending::Flush)));
+            acts.push((moment(rng), Act::ServerCloses(Ending::Flush)));
+        }
+    }
+    // Half of the runs are peaceful.
+    for _ in 0..rng.usize(..4).saturating_sub(1) {
+        let act = match rng.u8(..12) {
+            0 | 1 => Act::Reset,
+            2 | 3 => Act::LosesAnswer,
+            4 => Act::Silence,
+            5 => Act::RefusesSockets,
+            6 => Act::DeafensSockets,
+            7 => Act::StrangerPolls,
+            8 => Act::StrangerPosts,
+            9 | 10 => Act::StrangerTalks,
+            _ => Act::StrangerInjects,
+        };
+        acts.push((moment(rng), act));
+    }
+    acts
+}
+
+/// Long enough for everything that waits to be sent: where it is not, the network is to blame.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Bytes of a body or a message that the server takes.
+pub(super) const MAX_PAYLOAD: usize = 40_000;

@@ -1,0 +1,461 @@
+"""A client for asyncio."""
+
+import asyncio
+import contextlib
+import queue
+import signal
+import threading
+
+from heartwire import _native
+from heartwire.engineio import _connecting, _sending, _settings, base_client, exceptions, packet
+
+_SENT, _CLOSED, _FULL = (
+    _native.Connection.SENT,
+    _native.Connection.CLOSED,
+    _native.Connection.FULL,
+)
+_MORE, _ENDED = _native.Connection.MORE, _native.Connection.ENDED
+
+#: Events that are handled before other tasks have their turn.
+_BATCH = 256
+
+#: Whether Ctrl-C is handled.
+async_signal_handler_set = False
+
+#: Tasks that nobody else holds.
+task_reference_holder = set()
+
+
+def async_signal_handler():
+    """Disconnects every client at Ctrl-C, and cancels what runs."""
+
+    async def _stop():
+        running = asyncio.current_task()
+        for client in base_client.connected_clients[:]:
+            if client.is_asyncio_based():
+                await client.disconnect()
+        tasks = [task for task in asyncio.all_tasks() if task is not running]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        asyncio.get_running_loop().stop()
+
+    _hold(asyncio.ensure_future(_stop()))
+
+
+def _hold(task):
+    task_reference_holder.add(task)
+    task.add_done_callback(task_reference_holder.discard)
+    return task
+
+
+class _Session:
+    """A connection, from the attempt to its end, and its place in an event loop."""
+
+    def __init__(self, client, native):
+        self.client = client
+        self.native = native
+        self.loop = asyncio.get_running_loop()
+        self.opened = self.loop.create_future()
+        #: The upgrade has succeeded or failed, or there is none to wait for.
+        self.settled = asyncio.Event()
+        #: The last handler has returned.
+        self.ended = asyncio.Event()
+        self.is_claimed = False
+        #: What is sent before the upgrade waits for it, so that the server sees one transport only.
+        self.held = None
+        #: The disconnect handler runs, and the state is not final yet.
+        self.is_ending = False
+        self.begins = False
+        #: The disconnect handler of a connection that has broken, while it runs.
+        self.farewell = None
+        self.requests = native.requests
+        self.descriptor = native.descriptor()
+        self.loop.add_reader(self.descriptor, self._look)
+
+    def claim_end(self):
+        """Whether the caller is the one to run the disconnect handler."""
+        first = not self.is_claimed
+        self.is_claimed = True
+        return first
+
+    def begin(self):
+        """Handlers are called from now on."""
+        self.begins = True
+        self._look()
+
+    def leave(self):
+        """Nothing more is wanted of the connection."""
+        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
+            self.loop.remove_reader(self.descriptor)
+        if self.requests is not None:
+            self.requests.close()
+        self.settled.set()
+
+    def _look(self):
+        self.native.heard()
+        if self.requests is not None:
+            while (exchange := self.requests.take_now()) is not None:
+                _hold(self.loop.create_task(_sending.send_in_task(self.client, exchange)))
+        if not self.begins:
+            self._look_for_handshake()
+            return
+        outcome = self.native.drain(self, _BATCH)
+        if outcome == _MORE:
+            self.loop.call_soon(self._look)
+        elif outcome == _ENDED and not self.ended.is_set():
+            self.leave()
+            if self.farewell is None:
+                self.ended.set()
+            else:
+                self.farewell.add_done_callback(lambda _: self.ended.set())
+
+    def _look_for_handshake(self):
+        if self.opened.done():
+            return
+        try:
+            facts = self.native.opened(0)
+        except Exception as error:
+            self.opened.set_exception(error)
+            return
+        if facts is not None:
+            self.opened.set_result(facts)
+
+    # What the native part calls.
+
+    @property
+    def handlers(self):
+        return self.client.handlers
+
+    def _sink(self):
+        return self.client._sink()
+
+    def _handle_result(self, result):
+        self.client._handle_result(result)
+
+    def _handle_error(self, error):
+        self.client._handle_error(error)
+
+    def _handle_event(self, name, facts):
+        self.client._handle_event(self, name, facts)
+
+
+class AsyncClient(base_client.BaseClient):
+    """An Engine.IO client for asyncio. See `Client` for the arguments; `http_session` is an
+    `aiohttp.ClientSession`, or a function or coroutine function that makes one.
+
+    Handlers may be functions or coroutine functions. Functions run one after the other in the order of
+    arrival; coroutines start in that order, each as a task.
+
+    ::
+
+        client = AsyncClient()
+
+        @client.on('message')
+        async def on_message(data):
+            print(data)
+
+        await client.connect('http://localhost:5000')
+        await client.send('hello')
+        await client.wait()
+    """
+
+    def _base(self):
+        return AsyncClient
+
+    def is_asyncio_based(self):
+        """Whether this is an asyncio client."""
+        return True
+
+    async def connect(self, url, headers=None, transports=None, engineio_path="engine.io"):
+        """Connects to a server. See `Client.connect`."""
+        self._handle_signals()
+        self._leave_ended_session()
+        if self.state != "disconnected":
+            raise ValueError("Client is not in a disconnected state")
+        self.transports = self._choose_transports(transports)
+        self.queue = self.create_queue()
+        if self.http_factory is not None and self.http is None:
+            made = self.http_factory()
+            self.http = await made if asyncio.iscoroutine(made) else made
+        url, options = _settings.options(self, url, headers, engineio_path)
+        way = self.transports[0]
+        self.base_url = self._get_engineio_url(url, engineio_path, way)
+        name = "polling connection" if way == "polling" else "WebSocket connection"
+        self.logger.info(f"Attempting {name} to {self.base_url}")
+        left = self.http is not None
+        if left:
+            _sending.give_cookies(self.http, headers)
+        session = _Session(self, _native.Connection(url, options, True, left))
+        try:
+            facts = await session.opened
+        except _connecting.ConnectFailed as failure:
+            session.leave()
+            self._reset()
+            raise _connecting.explain(failure) from failure
+        except BaseException:
+            session.leave()
+            session.native.abort()
+            self._reset()
+            raise
+        name = name[0].upper() + name[1:]
+        self.logger.info(f"{name} accepted with {facts}")
+        await self._enter(session, facts)
+        return True
+
+    async def _enter(self, session, facts):
+        """A connection is open: the handlers begin to work."""
+        self._session = session
+        self._note_handshake(facts)
+        upgrades = (
+            self.current_transport == "polling"
+            and "websocket" in self.upgrades
+            and "websocket" in self.transports
+        )
+        if upgrades:
+            session.held = []
+        self.state = "connected"
+        base_client.connected_clients.append(self)
+        try:
+            await self._trigger_event("connect", run_async=False)
+        except Exception as error:
+            self.logger.exception("connect handler error")
+            session.claim_end()
+            session.native.close(False)
+            session.leave()
+            session.ended.set()
+            self._forget()
+            self._reset()
+            raise exceptions.ConnectionError(f"Connect handler failed: {error}") from error
+        if self._session is not session:
+            return
+        if upgrades:
+            self.logger.info(f"Attempting WebSocket upgrade to {self.base_url}")
+        session.begin()
+        if upgrades:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(session.settled.wait(), 2 * self.request_timeout + 1)
+            await self._release(session)
+
+    async def wait(self):
+        """Waits until the connection has ended: the last one, if a handler connects again. Cancelling
+        this leaves the connection alone."""
+        session = self._session
+        while session is not None:
+            await session.ended.wait()
+            if session is self._session:
+                return
+            session = self._session
+
+    async def send(self, data):
+        """Sends a message. See `Client.send`."""
+        if self._replaces("_send_packet"):
+            await self._send_packet(packet.Packet(packet.MESSAGE, data=data))
+            return
+        if self._logs():
+            self._log_packet("Sending packet %s data %s", packet.MESSAGE, data)
+        await self._send_message(data)
+
+    async def _send_message(self, data):
+        session = self._session
+        if session is None or self.state == "disconnected" and not self.reconnection:
+            if self.strict:
+                raise self._closed_error()
+            return
+        if not isinstance(data, (str, bytes)):
+            data = self._encode(data)
+        if session.held is not None:
+            session.held.append(data if isinstance(data, str) else bytes(data))
+            return
+        await self._send_encoded(session, data)
+
+    async def _release(self, session):
+        while session.held:
+            held, session.held = session.held, []
+            for data in held:
+                try:
+                    await self._send_encoded(session, data)
+                except Exception:
+                    self.logger.exception("a message of the connect handler was not sent")
+        session.held = None
+
+    async def _send_encoded(self, session, data):
+        native = session.native
+        send = native.send_text if isinstance(data, str) else native.send_binary
+        result = send(data)
+        if result == _SENT:
+            return
+        if result == _FULL:
+            if self.when_full == "raise":
+                raise queue.Full(f"{native.waiting()[0]} messages wait to be sent")
+            while result == _FULL:
+                await asyncio.sleep(0.005)
+                result = send(data)
+        if result == _CLOSED and self.strict:
+            raise self._closed_error()
+
+    async def disconnect(self, abort=False, reason=None):
+        """Ends the connection. See `Client.disconnect`."""
+        session = self._session
+        if session is None or self.state == "disconnected":
+            if session is not None:
+                # It may still try to connect again.
+                session.native.close(not abort)
+            self._reset()
+            return
+        if not session.claim_end():
+            # Another task ends it, or this is its disconnect handler.
+            if not session.is_ending:
+                session.native.close(not abort)
+            return
+        self.state = "disconnecting"
+        session.native.silence()
+        try:
+            await self._run_disconnect_handler(reason or self.reason.CLIENT_DISCONNECT)
+        finally:
+            if not abort:
+                await self._release(session)
+            session.native.close(not abort)
+            if not abort:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(session.ended.wait(), self.close_timeout + 1)
+            if self._session is session:
+                self._forget()
+                self._reset()
+
+    def start_background_task(self, target, *args, **kwargs):
+        """Starts a task for a coroutine function, and returns it."""
+        return _hold(asyncio.ensure_future(target(*args, **kwargs)))
+
+    async def sleep(self, seconds=0):
+        """Sleeps."""
+        return await asyncio.sleep(seconds)
+
+    def create_queue(self, *args, **kwargs):
+        """An `asyncio.Queue`."""
+        made = asyncio.Queue(*args, **kwargs)
+        made.Empty = asyncio.QueueEmpty
+        return made
+
+    def get_queue_empty_exception(self):
+        """`asyncio.QueueEmpty`."""
+        return asyncio.QueueEmpty
+
+    def create_event(self):
+        """An `asyncio.Event`."""
+        return asyncio.Event()
+
+    # Handlers.
+
+    async def _trigger_event(self, event, *args, run_async=False):
+        """Calls a handler; with `run_async`, a coroutine function's coroutine becomes a task."""
+        handler = self.handlers.get(event)
+        if handler is None:
+            return None
+        if event == "disconnect":
+            result = self._call_disconnect_handler(handler, *args)
+        else:
+            result = handler(*args)
+        if not asyncio.iscoroutine(result):
+            return result
+        if run_async:
+            return _hold(asyncio.ensure_future(result))
+        return await result
+
+    async def _run_disconnect_handler(self, reason):
+        try:
+            await self._trigger_event("disconnect", reason, run_async=False)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            self.logger.exception("disconnect handler error")
+
+    def _handle_result(self, result):
+        """A handler of messages has returned something: if it is to be awaited, a task does."""
+        if asyncio.iscoroutine(result):
+            _hold(asyncio.ensure_future(result))
+
+    def _handle_error(self, error):
+        """A handler of messages has raised: it is reported as an error of the event loop."""
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        loop = asyncio.get_running_loop()
+        context = {"message": "message handler error", "exception": error}
+        loop.call_exception_handler(context)
+
+    def _handle_event(self, session, name, facts):
+        if name == "upgraded":
+            self.current_transport = "websocket"
+            self.logger.info("WebSocket upgrade was successful")
+            session.settled.set()
+        elif name == "upgrade_failed":
+            detail = facts["detail"] or "no connection"
+            self.logger.warning(f"WebSocket upgrade failed: {detail}")
+            session.settled.set()
+        elif name == "disconnected":
+            session.settled.set()
+            session.farewell = _hold(asyncio.ensure_future(self._say_farewell(session, facts)))
+        elif name == "connected":
+            _hold(asyncio.ensure_future(self._greet_again(session, facts)))
+        elif name == "reconnecting":
+            self.logger.info("Reconnecting in %s seconds", facts["delay"])
+        elif name == "reconnect_failed":
+            self.logger.info("Reconnection failed: %s", facts["error"])
+        elif name == "gave_up" and facts["unsent"]:
+            self.logger.warning("%s messages were not sent", facts["unsent"])
+
+    async def _say_farewell(self, session, facts):
+        reason = self._reason_of(facts)
+        if not session.claim_end():
+            return
+        if facts["unsent"]:
+            self.logger.warning("%s messages may not have been delivered", facts["unsent"])
+        if reason == self.reason.TRANSPORT_ERROR:
+            self._log_loss(facts)
+        else:
+            self.state = "disconnecting"
+        session.is_ending = True
+        try:
+            await self._run_disconnect_handler(reason)
+        finally:
+            session.is_ending = False
+            if self._session is session:
+                self._forget()
+                self._reset()
+
+    async def _greet_again(self, session, facts):
+        if session.farewell is not None:
+            await asyncio.wait([session.farewell])
+            session.farewell = None
+        session.is_claimed = False
+        self._note_handshake(facts)
+        self.state = "connected"
+        base_client.connected_clients.append(self)
+        try:
+            await self._trigger_event("connect", run_async=False)
+        except Exception:
+            self.logger.exception("connect handler error")
+            await self.disconnect(abort=True)
+
+    def _handle_signals(self):
+        global async_signal_handler_set
+        if (
+            self.handle_sigint
+            and not async_signal_handler_set
+            and threading.current_thread() is threading.main_thread()
+        ):
+            try:
+                loop = asyncio.get_running_loop()
+                loop.add_signal_handler(signal.SIGINT, async_signal_handler)
+            except NotImplementedError:
+                self.logger.warning("Signal handler is unsupported")
+            async_signal_handler_set = True
+
+    # For subclasses that look at packets.
+
+    async def _send_packet(self, pkt):
+        """Sends a packet. Only messages are sent this way; the rest of the protocol runs elsewhere."""
+        if self._logs():
+            self._log_packet("Sending packet %s data %s", pkt.packet_type, pkt.data)
+        if pkt.packet_type == packet.MESSAGE:
+            await self._send_message(pkt.data)

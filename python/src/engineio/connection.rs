@@ -1,0 +1,471 @@
+//! One client of the network, from the attempt to connect to its end.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use heartwire::blocking::runtime;
+use heartwire::engineio::client::{Client, ConnectError, ConnectErrorKind, Connected, Event};
+use heartwire::engineio::{Message, SendError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use super::bell::Bell;
+use super::delivery::{self, Delivery};
+use super::dispatch::Dispatch;
+use super::options;
+use super::requests::Requests;
+
+/// One client of the network, from the attempt to connect to its end.
+#[pyclass(frozen, module = "heartwire._native")]
+pub(super) struct Connection {
+    runtime: Handle,
+    shared: Arc<Shared>,
+    attempt: AbortHandle,
+    /// Where an event loop is told that something has arrived.
+    bell: Option<Arc<Bell>>,
+    /// Requests that are left to Python.
+    requests: Option<Requests>,
+    dispatch: OnceLock<Arc<Dispatch>>,
+    /// Whether messages are dropped: the user wants no more of them.
+    silent: Arc<AtomicBool>,
+    /// The process that it belongs to, counted in forks.
+    generation: u32,
+}
+
+/// What the attempt to connect and who waits for it share.
+struct Shared {
+    opening: Mutex<Opening>,
+    changed: Condvar,
+    client: OnceLock<Client>,
+}
+
+enum Opening {
+    Pending,
+    Open(Box<Connected>),
+    Failed(ConnectError),
+    /// The result was taken.
+    Told,
+}
+
+#[pymethods]
+impl Connection {
+    /// Begins to connect. With `bell`, an event loop is told when there is something to look at. With
+    /// `requests`, the requests of polling sessions are left to Python.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        url: String,
+        options: &Bound<'_, PyDict>,
+        bell: bool,
+        requests: bool,
+    ) -> PyResult<Self> {
+        let mut builder = options::builder(url, options)?;
+        let runtime = py.detach(runtime).map_err(|error| {
+            PyOSError::new_err(format!("the background thread cannot be started: {error}"))
+        })?;
+        let bell = bell.then(Bell::new).transpose()?.map(Arc::new);
+        let requests = requests.then(|| Requests::new(bell.clone()));
+        if let Some(requests) = &requests {
+            builder = builder.requester(Arc::new(requests.clone()));
+        }
+        let shared = Arc::new(Shared {
+            opening: Mutex::new(Opening::Pending),
+            changed: Condvar::new(),
+            client: OnceLock::new(),
+        });
+        let (told, ring) = (shared.clone(), bell.clone());
+        let attempt = runtime.spawn(async move {
+            let result = match builder.connect().await {
+                Ok(client) => {
+                    let first = client.next().await;
+                    let _ = told.client.set(client);
+                    match first {
+                        Some(Event::Connected(connected)) => Opening::Open(Box::new(connected)),
+                        _ => unreachable!("the first event of a client says that it is connected"),
+                    }
+                }
+                Err(error) => Opening::Failed(error),
+            };
+            *told.opening() = result;
+            told.changed.notify_all();
+            if let Some(bell) = ring {
+                bell.ring();
+            }
+        });
+        let attempt = attempt.abort_handle();
+        let generation = GENERATION.load(Ordering::Relaxed);
+        let (dispatch, silent) = (OnceLock::new(), Arc::default());
+        Ok(Self { runtime, shared, attempt, bell, requests, dispatch, silent, generation })
+    }
+
+    /// What the handshake has told; `None` while there was none, for `timeout` seconds. Raises
+    /// `ConnectFailed` if there will be none.
+    fn opened<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.check_process()?;
+        let deadline = Instant::now() + duration(timeout);
+        let result = loop {
+            let waited = py.detach(|| {
+                let mut opening = self.shared.opening();
+                let now = Instant::now();
+                if let Opening::Pending = *opening
+                    && now < deadline
+                {
+                    let slice = (deadline - now).min(SLICE);
+                    let waited = self.shared.changed.wait_timeout(opening, slice);
+                    opening = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                match *opening {
+                    Opening::Pending => None,
+                    _ => Some(std::mem::replace(&mut *opening, Opening::Told)),
+                }
+            });
+            match waited {
+                Some(result) => break result,
+                None if Instant::now() >= deadline => return Ok(None),
+                None => py.check_signals()?,
+            }
+        };
+        match result {
+            Opening::Open(connected) => {
+                let facts = PyDict::new(py);
+                delivery::fill(&facts, &connected)?;
+                Ok(Some(facts))
+            }
+            Opening::Failed(error) => Err(failed(py, &error)),
+            Opening::Pending | Opening::Told => {
+                Err(PyRuntimeError::new_err("the result of the attempt was taken already"))
+            }
+        }
+    }
+
+    /// Gives up an attempt to connect.
+    fn abort(&self) {
+        if self.is_of_this_process() {
+            self.attempt.abort();
+        }
+    }
+
+    /// Calls the handlers of `owner`, until the client has ended. For several threads, which Python
+    /// starts: see `_start_dispatcher`.
+    #[pyo3(signature = (owner, ordered))]
+    fn dispatch(&self, py: Python<'_>, owner: Py<PyAny>, ordered: bool) -> PyResult<()> {
+        let client = self.client()?;
+        let dispatch = self.dispatch.get_or_init(|| {
+            let (client, runtime) = (client.clone(), self.runtime.clone());
+            Arc::new(Dispatch::new(client, runtime, owner, ordered, self.silent.clone()))
+        });
+        dispatch.clone().run(py)
+    }
+
+    /// Calls the handlers of `owner` for up to `limit` events that have arrived, on the caller's thread.
+    /// Returns `MORE`, `REST` when the bell rings for the next, or `ENDED`.
+    fn drain(&self, py: Python<'_>, owner: Bound<'_, PyAny>, limit: usize) -> PyResult<u8> {
+        let client = self.client()?;
+        let waker = match &self.bell {
+            Some(bell) => Waker::from(bell.clone()),
+            None => Waker::noop().clone(),
+        };
+        let cx = Context::from_waker(&waker);
+        let mut events = vec![];
+        let outcome = loop {
+            let room = limit - events.len();
+            if room == 0 {
+                break MORE;
+            }
+            match client.poll_next_many(&cx, &mut events, room) {
+                Poll::Pending => break REST,
+                Poll::Ready(0) => break if events.is_empty() { ENDED } else { MORE },
+                Poll::Ready(_) => {}
+            }
+        };
+        if events.is_empty() {
+            return Ok(outcome);
+        }
+        let delivery = Delivery::new(owner.clone())?;
+        for event in events {
+            if matches!(event, Event::Message(_)) && self.silent.load(Ordering::Relaxed) {
+                continue;
+            }
+            if let Some(result) = delivery.deliver(event)
+                && !result.is_none()
+            {
+                owner.call_method1(intern!(py, "_handle_result"), (result,))?;
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Drops messages from now on: the user wants no more of them.
+    fn silence(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether every handler was called that there was to call.
+    fn has_ended(&self) -> bool {
+        self.dispatch.get().is_some_and(|dispatch| dispatch.has_ended())
+    }
+
+    /// The event loop has heard the bell, and looks now.
+    fn heard(&self) {
+        if let Some(bell) = &self.bell {
+            bell.heard();
+        }
+    }
+
+    /// Requests that are left to Python, if any are.
+    #[getter]
+    fn requests(&self) -> Option<Requests> {
+        self.requests.clone()
+    }
+
+    /// What an event loop has to watch.
+    fn descriptor(&self) -> PyResult<i32> {
+        match &self.bell {
+            Some(bell) => Ok(bell.descriptor()),
+            None => Err(PyRuntimeError::new_err("made without a bell")),
+        }
+    }
+
+    /// Sends text. Returns `SENT`, `CLOSED` or `FULL`.
+    fn send_text(&self, py: Python<'_>, text: PyBackedStr) -> PyResult<u8> {
+        self.send(py, Message::from(&*text))
+    }
+
+    /// Sends bytes, as [`send_text`](Self::send_text).
+    fn send_binary(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<u8> {
+        self.send(py, Message::from(bytes_of(data)?))
+    }
+
+    /// Waits for room in the queue, and sends text.
+    fn send_text_patiently(&self, py: Python<'_>, text: PyBackedStr) -> PyResult<u8> {
+        self.send_patiently(py, Message::from(&*text))
+    }
+
+    /// Waits for room in the queue, and sends bytes.
+    fn send_binary_patiently(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<u8> {
+        self.send_patiently(py, Message::from(bytes_of(data)?))
+    }
+
+    /// Begins to end the client: once what waits is sent, or at once.
+    fn close(&self, flush: bool) {
+        match self.client() {
+            Ok(client) if flush => client.close(),
+            Ok(client) => client.close_now(),
+            Err(_) => self.abort(),
+        }
+    }
+
+    /// Waits for the end of the client, `timeout` seconds at most. Says whether it has ended.
+    fn closed(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
+        let client = self.client()?.clone();
+        let deadline = Instant::now() + duration(timeout);
+        self.wait_until(py, deadline, || client.closed()).map(|ended| ended.is_some())
+    }
+
+    /// The name of the transport that messages travel over, while a session is open.
+    fn transport(&self) -> Option<&'static str> {
+        Some(self.client().ok()?.transport()?.name())
+    }
+
+    /// Messages, and bytes of payload, that wait to be sent.
+    fn waiting(&self) -> (usize, usize) {
+        self.client().map_or((0, 0), Client::waiting)
+    }
+
+    /// Whether the calling thread runs handlers of this client.
+    fn is_dispatching(&self) -> bool {
+        self.dispatch.get().is_some_and(|dispatch| dispatch.is_mine())
+    }
+
+    /// A handler on the calling thread is about to wait for something.
+    fn handler_blocks(&self) {
+        if let Some(dispatch) = self.dispatch.get() {
+            dispatch.handler_blocks();
+        }
+    }
+
+    /// What the handler on the calling thread has waited for is there.
+    fn handler_goes_on(&self) {
+        if let Some(dispatch) = self.dispatch.get() {
+            dispatch.handler_goes_on();
+        }
+    }
+
+    #[classattr]
+    const SENT: u8 = SENT;
+    #[classattr]
+    const CLOSED: u8 = CLOSED;
+    #[classattr]
+    const FULL: u8 = FULL;
+    #[classattr]
+    const MORE: u8 = MORE;
+    #[classattr]
+    const REST: u8 = REST;
+    #[classattr]
+    const ENDED: u8 = ENDED;
+}
+
+impl Connection {
+    fn client(&self) -> PyResult<&Client> {
+        self.check_process()?;
+        let client = self.shared.client.get();
+        client.ok_or_else(|| PyRuntimeError::new_err("the connection was never open"))
+    }
+
+    fn send(&self, py: Python<'_>, message: Message) -> PyResult<u8> {
+        match self.client()?.try_send(message) {
+            Ok(()) => Ok(SENT),
+            Err(error) => outcome(py, error),
+        }
+    }
+
+    fn send_patiently(&self, py: Python<'_>, message: Message) -> PyResult<u8> {
+        let client = self.client()?.clone();
+        let far = Instant::now() + FAR;
+        let sent = self.wait_until(py, far, || {
+            let (client, message) = (client.clone(), message.clone());
+            async move { client.send(message).await }
+        })?;
+        match sent {
+            Some(Ok(())) => Ok(SENT),
+            Some(Err(error)) => outcome(py, error),
+            None => Ok(FULL),
+        }
+    }
+
+    /// Waits for a future, which must be one that may be dropped. Signals are heeded meanwhile.
+    fn wait_until<F: Future>(
+        &self,
+        py: Python<'_>,
+        deadline: Instant,
+        future: impl Fn() -> F + Sync,
+    ) -> PyResult<Option<F::Output>>
+    where
+        F::Output: Send,
+    {
+        loop {
+            let now = Instant::now();
+            let slice = deadline.saturating_duration_since(now).min(SLICE);
+            let output = py.detach(|| {
+                self.runtime.block_on(async { tokio::time::timeout(slice, future()).await.ok() })
+            });
+            if output.is_some() || now >= deadline {
+                return Ok(output);
+            }
+            py.check_signals()?;
+        }
+    }
+
+    fn is_of_this_process(&self) -> bool {
+        self.generation == GENERATION.load(Ordering::Relaxed)
+    }
+
+    fn check_process(&self) -> PyResult<()> {
+        if self.is_of_this_process() {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err(
+            "the client belongs to the process that this one was forked from",
+        ))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.is_of_this_process() {
+            self.attempt.abort();
+        } else {
+            // The thread that drives it does not exist here, and its locks may be held for ever.
+            std::mem::forget(self.shared.clone());
+            if let Some(dispatch) = self.dispatch.take() {
+                std::mem::forget(dispatch);
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn opening(&self) -> MutexGuard<'_, Opening> {
+        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// This process is the child of a fork: what the parent had is not its own.
+#[pyfunction]
+pub(super) fn after_fork() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The code for an error that callers handle; others are raised.
+fn outcome(py: Python<'_>, error: SendError) -> PyResult<u8> {
+    match error {
+        SendError::Closed(_) => Ok(CLOSED),
+        SendError::Full { .. } => Ok(FULL),
+        error => {
+            static TOO_LONG: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+            let class = TOO_LONG.import(py, "heartwire.engineio.exceptions", "ContentTooLongError");
+            Err(PyErr::from_value(class?.call1((error.to_string(),))?))
+        }
+    }
+}
+
+/// The exception for an attempt to connect: its kind, in words, the HTTP status and the answer.
+fn failed(py: Python<'_>, error: &ConnectError) -> PyErr {
+    static FAILED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let (status, body) = match error.kind() {
+        ConnectErrorKind::Refused { status, body } => (Some(*status), Some(body.as_str())),
+        _ => (None, None),
+    };
+    let kind = match error.kind() {
+        ConnectErrorKind::Timeout => "timeout",
+        ConnectErrorKind::InvalidUrl => "url",
+        ConnectErrorKind::InvalidOption => "option",
+        ConnectErrorKind::Refused { .. } => "refused",
+        ConnectErrorKind::Protocol => "protocol",
+        _ => "connection",
+    };
+    let raise = || {
+        let class = FAILED.import(py, "heartwire.engineio._connecting", "ConnectFailed")?;
+        class.call1((kind, error.to_string(), status, body)).map(PyErr::from_value)
+    };
+    raise().unwrap_or_else(|error| error)
+}
+
+/// The bytes of anything that has some.
+fn bytes_of(data: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    if let Ok(data) = data.cast::<PyBytes>() {
+        return Ok(data.as_bytes().to_vec());
+    }
+    let bytes = data.py().get_type::<PyBytes>().call1(PyTuple::new(data.py(), [data])?)?;
+    Ok(bytes.cast::<PyBytes>()?.as_bytes().to_vec())
+}
+
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(FAR).min(FAR)
+}
+
+/// Forks that lie between this process and the first.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+const SENT: u8 = 0;
+const CLOSED: u8 = 1;
+const FULL: u8 = 2;
+
+const MORE: u8 = 0;
+const REST: u8 = 1;
+const ENDED: u8 = 2;
+
+/// How long signals may have to wait.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// No wait is longer.
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -1,0 +1,25 @@
+//! Engine.IO.
+//!
+//! ```text
+//! network thread ──► inbox ──► Dispatch (threads of Python) ──► Delivery ──► handlers
+//!       ▲                 └──► Bell (an event loop of Python) ──► Delivery ──► handlers
+//!       └── mailbox ◄── Connection.send…
+//! ```
+//!
+//! The network thread never waits for the interpreter's lock.
+
+mod bell;
+mod connection;
+mod delivery;
+mod dispatch;
+mod options;
+mod requests;
+
+use pyo3::prelude::*;
+
+/// Adds what this module has to `heartwire._native`.
+pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<connection::Connection>()?;
+    module.add_class::<requests::Requests>()?;
+    module.add_function(wrap_pyfunction!(connection::after_fork, module)?)
+}

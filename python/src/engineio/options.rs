@@ -1,0 +1,85 @@
+//! The options of a client, as Python gives them.
+
+use std::time::Duration;
+
+use heartwire::Backoff;
+use heartwire::engineio::Transport;
+use heartwire::engineio::client::{Client, ClientBuilder};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+/// A client of the server at `url`. Every option is optional; what Python means by them stands in
+/// `heartwire/engineio/_settings.py`.
+pub(super) fn builder(url: String, options: &Bound<'_, PyDict>) -> PyResult<ClientBuilder> {
+    let mut builder = Client::builder(url);
+    for (name, value) in options {
+        let name = name.cast::<PyString>()?.to_str()?.to_owned();
+        builder = apply(builder, &name, &value)?;
+    }
+    Ok(builder)
+}
+
+fn apply(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult<ClientBuilder> {
+    Ok(match name {
+        "path" => builder.path(value.extract::<String>()?),
+        "headers" => {
+            let headers: Vec<(String, Vec<u8>)> = value.extract()?;
+            headers.into_iter().fold(builder, |builder, (name, value)| {
+                builder.header(name.as_str(), value.as_slice())
+            })
+        }
+        "transports" => builder.transports(transports(value)?),
+        "request_timeout" => builder.request_timeout(seconds(value)?),
+        "close_timeout" => builder.close_timeout(seconds(value)?),
+        "timestamp_requests" => builder.timestamp_requests(value.is_truthy()?),
+        "accept_invalid_certificates" => {
+            builder.danger_accept_invalid_certificates(value.is_truthy()?)
+        }
+        "authorities" => builder.authorities(value.extract::<Vec<u8>>()?),
+        "identity" => builder.identity(value.extract::<Vec<u8>>()?),
+        "proxy" if value.is_none() => builder.no_proxy(),
+        "proxy" => builder.proxy(value.extract::<String>()?),
+        "send_limits" => {
+            let (messages, bytes) = value.extract()?;
+            builder.send_limits(messages, bytes)
+        }
+        "receive_limit" => builder.receive_limit(value.extract()?),
+        "max_message" => builder.max_message(value.extract()?),
+        "reconnect" => builder.reconnect(backoff(value)?),
+        "retry_first" => builder.retry_first(value.is_truthy()?),
+        _ => return Err(PyTypeError::new_err(format!("there is no option {name:?}"))),
+    })
+}
+
+fn transports(value: &Bound<'_, PyAny>) -> PyResult<Vec<Transport>> {
+    let names: Vec<String> = value.extract()?;
+    let known = |name: &String| {
+        let found = Transport::ALL.into_iter().find(|transport| transport.name() == name);
+        found.ok_or_else(|| PyValueError::new_err(format!("there is no transport {name:?}")))
+    };
+    names.iter().map(known).collect()
+}
+
+fn backoff(value: &Bound<'_, PyAny>) -> PyResult<Backoff> {
+    let value = value.cast::<PyDict>()?;
+    let mut backoff = Backoff::new();
+    for (name, value) in value {
+        match name.cast::<PyString>()?.to_str()? {
+            "delay" => backoff = backoff.initial(seconds(&value)?),
+            "delay_max" => backoff = backoff.max(seconds(&value)?),
+            "randomization_factor" => backoff = backoff.jitter(value.extract()?),
+            "attempts" => backoff = backoff.max_attempts(value.extract()?),
+            name => {
+                return Err(PyTypeError::new_err(format!("there is no option {name:?}")));
+            }
+        }
+    }
+    Ok(backoff)
+}
+
+fn seconds(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let seconds: f64 = value.extract()?;
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| PyValueError::new_err(format!("{seconds} is no number of seconds")))
+}

@@ -1,0 +1,344 @@
+"""In which order handlers run, and that none keeps the others from running."""
+
+import asyncio
+import queue
+import sys
+import threading
+import time
+
+import pytest
+
+from heartwire import engineio
+
+
+def connected(server, **kwargs):
+    client = engineio.Client(**kwargs)
+    client.connect(server.url, transports=["websocket"])
+    return client
+
+
+def names_of_threads():
+    return [t.name for t in threading.enumerate() if t.name.startswith("heartwire")]
+
+
+@pytest.fixture
+def no_switches():
+    """A thread keeps the interpreter until it waits for something."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_quick_handlers_run_in_order_and_one_at_a_time(server, no_switches):
+    client, running, most, seen, done = engineio.Client(), 0, 0, [], threading.Event()
+
+    @client.on("message")
+    def on_message(data):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        seen.append(data)
+        running -= 1
+        if data == "n4999":
+            done.set()
+
+    client.connect(server.url)
+    for i in range(5000):
+        client.send(f"n{i}")
+    assert done.wait(100)
+    assert seen == [f"n{i}" for i in range(5000)]
+    assert most == 1
+    client.disconnect()
+
+
+@pytest.mark.parametrize("wait", ["create_event", "create_queue", "sleep", "time.sleep", "wait"])
+def test_handler_that_waits_for_another_message_gets_it(server, wait):
+    client = engineio.Client()
+    event, box = client.create_event(), client.create_queue()
+    plain, result = threading.Event(), queue.Queue()
+
+    @client.on("message")
+    def on_message(data):
+        if data == "answer":
+            event.set()
+            plain.set()
+            box.put(data)
+            return
+        client.send("answer")
+        if wait == "create_event":
+            result.put(event.wait(60))
+        elif wait == "create_queue":
+            result.put(box.get(timeout=60))
+        elif wait == "sleep":
+            while not plain.is_set():
+                client.sleep(0.01)
+            result.put(True)
+        elif wait == "time.sleep":
+            while not plain.is_set():
+                time.sleep(0.01)
+            result.put(True)
+        else:
+            result.put(plain.wait(60))
+
+    client.connect(server.url)
+    client.send("question")
+    assert result.get(timeout=100)
+    client.disconnect()
+    assert names_of_threads() == []
+
+
+def test_handlers_that_all_block(server):
+    client, barrier, count = engineio.Client(), threading.Barrier(20), queue.Queue()
+
+    @client.on("message")
+    def on_message(data):
+        barrier.wait(100)
+        count.put(data)
+
+    client.connect(server.url)
+    for i in range(20):
+        client.send(f"n{i}")
+    assert len({count.get(timeout=100) for _ in range(20)}) == 20
+    client.disconnect()
+    assert names_of_threads() == []
+
+
+def test_order_of_starts_when_handlers_block(server):
+    client, started, gate, done = engineio.Client(), [], threading.Event(), queue.Queue()
+
+    @client.on("message")
+    def on_message(data):
+        started.append(data)
+        if len(started) == 30:
+            gate.set()
+        gate.wait(100)
+        done.put(data)
+
+    client.connect(server.url)
+    for i in range(30):
+        client.send(f"n{i}")
+    for _ in range(30):
+        done.get(timeout=100)
+    assert started == [f"n{i}" for i in range(30)]
+    client.disconnect()
+
+
+def test_ordered_handlers_never_overlap(server):
+    client, running, most, seen = engineio.Client(ordered=True), 0, 0, queue.Queue()
+
+    @client.on("message")
+    def on_message(data):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.01)
+        running -= 1
+        seen.put((data, threading.current_thread()))
+
+    client.connect(server.url)
+    for i in range(30):
+        client.send(f"n{i}")
+    results = [seen.get(timeout=100) for _ in range(30)]
+    assert [data for data, _ in results] == [f"n{i}" for i in range(30)]
+    assert len({thread for _, thread in results}) == 1
+    assert most == 1
+    client.disconnect()
+    assert names_of_threads() == []
+
+
+def test_ordered_client_may_disconnect_within_a_handler(server):
+    client, ended = engineio.Client(ordered=True), threading.Event()
+
+    @client.on("message")
+    def on_message(data):
+        client.disconnect()
+        ended.set()
+
+    client.connect(server.url)
+    client.send("x")
+    assert ended.wait(60)
+    client.wait()
+    assert client.state == "disconnected"
+
+
+def test_wait_within_a_handler(server):
+    """`wait()` in a handler returns when another one disconnects."""
+    client, returned = engineio.Client(), threading.Event()
+
+    @client.on("message")
+    def on_message(data):
+        if data == "wait":
+            client.send("disconnect")
+            client.wait()
+            returned.set()
+        else:
+            client.disconnect()
+
+    client.connect(server.url)
+    client.send("wait")
+    assert returned.wait(60)
+    client.wait()
+
+
+def test_disconnect_is_handled_after_every_message_has_started(start_peer):
+    peer = start_peer("asgi")
+    client, seen = engineio.Client(), []
+    client.on("message", seen.append)
+    client.on("disconnect", lambda reason: seen.append("disconnected"))
+    client.connect(peer.url, transports=["websocket"])
+    client.send("!burst 500")
+    client.send("!close")
+    client.wait()
+    assert seen == [f"burst {i}" for i in range(500)] + ["disconnected"]
+
+
+def test_handler_replaced_while_connected(server, until):
+    client, first, second = connected(server), [], []
+    client.on("message", first.append)
+    client.send("a")
+    until(lambda: first == ["a"])
+    client.on("message", second.append)
+    client.send("b")
+    until(lambda: second == ["b"])
+    client.disconnect()
+    assert first == ["a"]
+
+
+def test_handlers_stay_between_connections(server, until):
+    client, seen = engineio.Client(), []
+    client.on("message", seen.append)
+    for i in range(3):
+        client.connect(server.url)
+        client.send(f"n{i}")
+        until(lambda i=i: seen == [f"n{k}" for k in range(i + 1)])
+        client.disconnect()
+    assert names_of_threads() == []
+
+
+def test_threads_are_gone_after_disconnect(server, until):
+    client = connected(server)
+    assert len(names_of_threads()) == 1
+    client.disconnect()
+    assert names_of_threads() == []
+
+
+def test_threads_are_gone_after_wait(start_peer):
+    client = connected(start_peer("asgi"))
+    client.send("!close")
+    client.wait()
+    client.read_loop_task.join(60)
+    assert names_of_threads() == []
+
+
+def test_many_clients_at_once(server):
+    clients, seen = [engineio.Client() for _ in range(20)], queue.Queue()
+    for place, client in enumerate(clients):
+        client.on("message", lambda data, place=place: seen.put((place, data)))
+        client.connect(server.url)
+    for place, client in enumerate(clients):
+        client.send(f"for {place}")
+    results = {seen.get(timeout=100) for _ in clients}
+    assert results == {(place, f"for {place}") for place in range(20)}
+    for client in clients:
+        client.disconnect()
+    assert names_of_threads() == []
+
+
+def test_two_threads_send(server):
+    client, seen = engineio.Client(), queue.Queue()
+    client.on("message", seen.put)
+    client.connect(server.url)
+
+    def send(letter):
+        for i in range(500):
+            client.send(f"{letter}{i}")
+
+    threads = [threading.Thread(target=send, args=(letter,)) for letter in "ab"]
+    for thread in threads:
+        thread.start()
+    results = [seen.get(timeout=100) for _ in range(1000)]
+    for thread in threads:
+        thread.join()
+    for letter in "ab":
+        own = [data for data in results if data.startswith(letter)]
+        assert own == [f"{letter}{i}" for i in range(500)]
+    client.disconnect()
+
+
+def test_async_functions_run_in_order(server):
+    async def run():
+        client, seen, done = engineio.AsyncClient(), [], asyncio.Event()
+
+        @client.on("message")
+        def on_message(data):
+            seen.append(data)
+            if data == "n2999":
+                done.set()
+
+        await client.connect(server.url)
+        for i in range(3000):
+            await client.send(f"n{i}")
+        await done.wait()
+        assert seen == [f"n{i}" for i in range(3000)]
+        await client.disconnect()
+
+    asyncio.run(run())
+
+
+def test_async_coroutines_start_in_order_and_may_wait_for_each_other(server):
+    async def run():
+        client, started, gate = engineio.AsyncClient(), [], asyncio.Event()
+        finished = asyncio.Semaphore(0)
+
+        @client.on("message")
+        async def on_message(data):
+            started.append(data)
+            if data == "n49":
+                gate.set()
+            await gate.wait()
+            finished.release()
+
+        await client.connect(server.url)
+        for i in range(50):
+            await client.send(f"n{i}")
+        for _ in range(50):
+            await finished.acquire()
+        assert started == [f"n{i}" for i in range(50)]
+        await client.disconnect()
+
+    asyncio.run(run())
+
+
+def test_async_wait_may_be_cancelled(server):
+    async def run():
+        client, seen = engineio.AsyncClient(), asyncio.Queue()
+        client.on("message", seen.put)
+        await client.connect(server.url)
+        waiting = asyncio.ensure_future(client.wait())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await client.send("still here")
+        assert await seen.get() == "still here"
+        await client.disconnect()
+
+    asyncio.run(run())
+
+
+def test_async_clients_of_two_loops(server):
+    async def run():
+        client, seen = engineio.AsyncClient(handle_sigint=False), asyncio.Queue()
+        client.on("message", seen.put)
+        await client.connect(server.url)
+        await client.send("x")
+        assert await seen.get() == "x"
+        await client.disconnect()
+
+    asyncio.run(run())
+    asyncio.run(run())
+    threads = [threading.Thread(target=asyncio.run, args=(run(),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

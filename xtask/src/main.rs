@@ -1,0 +1,165 @@
+//! What developers do with this repository: `cargo xtask` lists the verbs.
+
+mod python;
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+/// A verb, what it does, and how.
+struct Verb {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result<(), Failed>,
+}
+
+/// A step has failed and has said why.
+struct Failed;
+
+const VERBS: &[Verb] = &[
+    Verb {
+        name: "test",
+        about: "everything that must hold; with a word, only the tests whose name has it",
+        run: test,
+    },
+    Verb { name: "format", about: "format the Rust code in place", run: format },
+    Verb { name: "lint", about: "formatting and clippy, on every crate and feature", run: lint },
+    Verb { name: "doc", about: "the documentation, private items included", run: doc },
+    Verb {
+        name: "python",
+        about: "the Python package, whole, on every Python; with arguments, pytest's, on the newest",
+        run: python::test,
+    },
+    Verb {
+        name: "autobahn",
+        about: "what Autobahn|Testsuite says of compressed messages; takes half an hour",
+        run: autobahn,
+    },
+    Verb {
+        name: "peers",
+        about: "install the programs of other projects that tests talk to",
+        run: peers,
+    },
+];
+
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let verb = args.first().and_then(|name| VERBS.iter().find(|verb| verb.name == *name));
+    let Some(verb) = verb else {
+        println!("cargo xtask VERB, where VERB is one of:");
+        for verb in VERBS {
+            println!("  {:8} {}", verb.name, verb.about);
+        }
+        return if args.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    };
+    match (verb.run)(&args[1..]) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed) => ExitCode::FAILURE,
+    }
+}
+
+fn test(args: &[String]) -> Result<(), Failed> {
+    if args.is_empty() {
+        lint(&[])?;
+        doc(&[])?;
+    }
+    peers(&[])?;
+    // The runner that gives each test a process, where it is installed.
+    let nextest = Command::new("cargo").args(["nextest", "--version"]).output();
+    let mut tests = if nextest.is_ok_and(|output| output.status.success()) {
+        cargo(&["nextest", "run", "--workspace"])
+    } else {
+        cargo(&["test", "--workspace", "--lib", "--bins", "--examples", "--tests"])
+    };
+    step("tests", tests.args(args))?;
+    if args.is_empty() {
+        step("examples in the documentation", &mut cargo(&["test", "--workspace", "--doc"]))?;
+        python::test_quickly()?;
+    }
+    Ok(())
+}
+
+fn format(_: &[String]) -> Result<(), Failed> {
+    step("format", &mut cargo(&["fmt", "--all"]))
+}
+
+fn lint(_: &[String]) -> Result<(), Failed> {
+    step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
+    let clippy = ["clippy", "--workspace", "--all-targets"];
+    let deny = ["--", "--deny", "warnings"];
+    step("clippy", cargo(&clippy).args(deny))?;
+    for features in FEATURES {
+        let only = ["clippy", "--package", "heartwire", "--no-default-features", "--features"];
+        step(&format!("clippy, features [{features}]"), cargo(&only).arg(features).args(deny))?;
+    }
+    Ok(())
+}
+
+/// Sets of features that users pick.
+const FEATURES: &[&str] = &[
+    "",
+    "engineio-server",
+    "engineio-server,http-compression",
+    "engineio-server,metrics",
+    "engineio-client",
+    "engineio-client,blocking",
+    "engineio-client,deflate",
+    "engineio-server,deflate",
+    "engineio-server,tls",
+    "engineio-client,tls",
+    "repod",
+    "repod,blocking",
+    "repod,tls",
+];
+
+fn doc(_: &[String]) -> Result<(), Failed> {
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    step("documentation", doc.env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+/// The rest of Autobahn's cases is part of the tests.
+fn autobahn(_: &[String]) -> Result<(), Failed> {
+    let compressed = ["test", "--package", "heartwire", "--features", "deflate"];
+    let ignored = ["--lib", "autobahn", "--", "--ignored", "--test-threads", "2"];
+    step("Autobahn", cargo(&compressed).args(ignored))
+}
+
+fn peers(_: &[String]) -> Result<(), Failed> {
+    println!("── peers: Python and npm packages below target/peers");
+    let start = Instant::now();
+    let python = interop::python();
+    let node = interop::node_modules();
+    let autobahn = interop::autobahn::environment();
+    let repodnet = interop::repodnet().map(|repodnet| repodnet.python);
+    for place in [python, node, autobahn].into_iter().chain(repodnet) {
+        println!("   {}", place.display());
+    }
+    println!("── peers: {:.0?}", start.elapsed());
+    Ok(())
+}
+
+fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(args);
+    command
+}
+
+fn step(name: &str, command: &mut Command) -> Result<(), Failed> {
+    println!("── {name}");
+    let start = Instant::now();
+    let status = command.status();
+    let elapsed = start.elapsed();
+    match status {
+        Ok(status) if status.success() => {
+            println!("── {name}: {elapsed:.0?}");
+            Ok(())
+        }
+        Ok(status) => {
+            println!("── {name} FAILED: {status}, {elapsed:.0?}");
+            Err(Failed)
+        }
+        Err(error) => {
+            println!("── {name} FAILED: {error}");
+            Err(Failed)
+        }
+    }
+}
