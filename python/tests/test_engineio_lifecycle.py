@@ -118,6 +118,25 @@ def test_reconnecting_within_the_disconnect_handler(start_peer, transports):
     assert not waiting.is_alive() and client.state == "disconnected"
 
 
+def test_wait_returns_after_the_disconnect_handler(start_peer):
+    peer = start_peer("asgi")
+    client, seen = engineio.Client(), []
+
+    @client.on("disconnect")
+    def on_disconnect():
+        seen.append("called")
+        # Other handlers could run meanwhile: there are none.
+        client.sleep(0.2)
+        seen.append("returned")
+
+    for _ in range(5):
+        client.connect(peer.url)
+        client.send("!close")
+        client.wait()
+        assert seen == ["called", "returned"]
+        seen.clear()
+
+
 def test_reconnecting_after_the_server_disconnects(start_peer):
     peer = start_peer("asgi")
     client, states, count = engineio.Client(), [], 0

@@ -29,7 +29,7 @@ class _Session:
         self.threads = []
         #: The upgrade has succeeded or failed, or there is none to wait for.
         self.settled = threading.Event()
-        #: The last handler has returned.
+        #: Nothing is left to handle, and the disconnect handler has returned.
         self.ended = threading.Event()
         self._claim = threading.Lock()
         self._claimed = False

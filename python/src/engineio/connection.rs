@@ -209,7 +209,7 @@ impl Connection {
         self.silent.store(true, Ordering::Relaxed);
     }
 
-    /// Whether every handler was called that there was to call.
+    /// Whether nothing is left to handle, and the disconnect handler has returned.
     fn has_ended(&self) -> bool {
         self.dispatch.get().is_some_and(|dispatch| dispatch.has_ended())
     }

@@ -51,7 +51,9 @@ struct State {
     threads: usize,
     /// Whether a task watches over the leader.
     watched: bool,
-    /// Everything was handled, and nothing comes any more.
+    /// Disconnect handlers that run.
+    farewells: usize,
+    /// Everything was taken, and nothing comes any more.
     ended: bool,
 }
 
@@ -92,6 +94,7 @@ impl Dispatch {
             spares: vec![],
             threads: 1,
             watched: false,
+            farewells: 0,
             ended: false,
         };
         Self { client, runtime, owner, ordered, silent, state: Mutex::new(state) }
@@ -107,11 +110,15 @@ impl Dispatch {
             if matches!(event, Event::Message(_)) && self.silent.load(Ordering::Relaxed) {
                 continue;
             }
+            let parts = matches!(event, Event::Disconnected(_));
             let current = match &mut delivery {
                 Some(delivery) => delivery,
                 none => none.insert(Delivery::new(owner.clone())?),
             };
             current.deliver(event);
+            if parts {
+                self.lock().farewells -= 1;
+            }
             if self.is_deposed(turn) {
                 delivery = None;
                 match self.await_turn(py) {
@@ -144,9 +151,11 @@ impl Dispatch {
         }
     }
 
-    /// Whether everything was handled, and nothing comes any more.
+    /// Whether nothing comes any more, and the disconnect handler has returned. Handlers of messages may
+    /// still run, on threads that were taken over from.
     pub(super) fn has_ended(&self) -> bool {
-        self.lock().ended
+        let state = self.lock();
+        state.ended && state.farewells == 0
     }
 
     /// Whether this thread runs a handler of this client, or has run one last.
@@ -215,6 +224,8 @@ impl Dispatch {
             debug_assert_eq!(state.turn, turn, "one thread leads");
             if let Some(event) = state.batch.pop_front() {
                 state.role = Role::Calling { since: Instant::now(), blocks: false };
+                // Before another thread can take over and find that nothing is left.
+                state.farewells += usize::from(matches!(event, Event::Disconnected(_)));
                 if !state.batch.is_empty() {
                     self.watch(&mut state);
                 }
