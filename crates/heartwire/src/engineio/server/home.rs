@@ -94,7 +94,7 @@ pub(super) struct Polling {
     pub(super) armed: Option<Instant>,
     /// What has ended the session, in words.
     detail: Option<Cow<'static, str>>,
-    ended: Ended,
+    course: Course,
     /// Messages that were taken for a GET which did not stay for them.
     undelivered: usize,
 }
@@ -114,10 +114,13 @@ pub(super) enum ProbeOrder {
     Close,
 }
 
-enum Ended {
-    No,
-    /// The user has to be told, once nothing is under way.
-    Yes(DisconnectReason),
+/// How far a session has come.
+enum Course {
+    Open,
+    /// It has a WebSocket, which is about to take it over: its orders are for the task.
+    Upgraded,
+    /// It has ended. The user has to be told, once nothing is under way.
+    Ended(DisconnectReason),
     Told,
 }
 
@@ -140,7 +143,7 @@ impl Polling {
             dispatching: false,
             armed: None,
             detail: None,
-            ended: Ended::No,
+            course: Course::Open,
             undelivered: 0,
         }
     }
@@ -151,6 +154,9 @@ impl Polling {
     /// the user, after letting go of the lock.
     #[must_use]
     pub(super) fn drive(&mut self, now: Instant, mailbox: &Mailbox<Outgoing>) -> Option<End> {
+        if let Course::Upgraded = self.course {
+            return None;
+        }
         let mut inner = mailbox.lock();
         let mut room = vec![];
         while let Some(output) = self.session.poll_output(now, &mut inner.queue) {
@@ -162,12 +168,12 @@ impl Polling {
                 Output::SendProbe(packet) => self.order_probe(ProbeOrder::Send(packet)),
                 Output::CloseProbe => self.order_probe(ProbeOrder::Close),
                 Output::Upgraded => {
-                    // What follows is for the task.
+                    self.course = Course::Upgraded;
                     self.order_probe(ProbeOrder::TakeOver);
                     break;
                 }
                 Output::Closed(reason) => {
-                    self.ended = Ended::Yes(reason);
+                    self.course = Course::Ended(reason);
                     room = inner.take_all_waiting();
                 }
                 Output::SendPacket(_) | Output::SendMessage(_) | Output::CloseSocket(_) => {
@@ -193,13 +199,13 @@ impl Polling {
         if self.dispatching || !self.answers.is_empty() {
             return None;
         }
-        match std::mem::replace(&mut self.ended, Ended::Told) {
-            Ended::Yes(reason) => {
+        match std::mem::replace(&mut self.course, Course::Told) {
+            Course::Ended(reason) => {
                 let detail = self.detail.take();
                 Some(End { reason, detail, undelivered: self.undelivered })
             }
-            before @ (Ended::No | Ended::Told) => {
-                self.ended = before;
+            before @ (Course::Open | Course::Upgraded | Course::Told) => {
+                self.course = before;
                 None
             }
         }
@@ -214,11 +220,41 @@ impl Polling {
 
     /// Whether the user has been told that the session has ended.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.ended, Ended::Told)
+        matches!(self.course, Course::Told)
     }
 
     fn order_probe(&mut self, order: ProbeOrder) {
         self.probe_orders.push(order);
         self.probe_waker.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use heartwire_proto::engineio::server::{Config, UpgradeRequest};
+    use heartwire_proto::engineio::{Message, Transport};
+    use heartwire_proto::shared::Limits;
+
+    use super::*;
+
+    #[test]
+    fn what_is_sent_while_a_websocket_takes_over_is_left_to_it() {
+        let now = Instant::now();
+        let session = ServerSession::open(now, Arc::new(Config::default()), Transport::Polling);
+        let mailbox = Mailbox::new(Limits { messages: 10, bytes: 100 });
+        let mut polling = Polling::new(session);
+        let Ok(UpgradeRequest::Probe(probe)) = polling.session.handle_upgrade(now) else {
+            panic!("it is allowed");
+        };
+        polling.session.handle_probe_text(now, probe, "2probe");
+        polling.session.handle_probe_text(now, probe, "5");
+        assert!(polling.drive(now, &mailbox).is_none());
+        assert!(matches!(polling.probe_orders.last(), Some(ProbeOrder::TakeOver)));
+        mailbox.push(Outgoing::Message(Message::from("hello"))).unwrap();
+        // By a request that is under way, or the clock.
+        assert!(polling.drive(now, &mailbox).is_none());
+        assert_eq!(mailbox.waiting(), (1, 5));
     }
 }

@@ -50,6 +50,8 @@ impl Future for PollFuture {
         let mut home = this.shared.home();
         let mut end = None;
         if let Home::Polling(polling) = &mut *home {
+            // Before it looks, so that nothing slips in between.
+            this.shared.mailbox.lock().wake_sender_with(cx);
             // Woken by a message, it is this request that takes it to the session.
             end = polling.drive(Instant::now(), &this.shared.mailbox);
         }
@@ -70,7 +72,6 @@ impl Future for PollFuture {
             }
             (Home::Polling(polling), None) => {
                 polling.poll_waker = Some(cx.waker().clone());
-                this.shared.mailbox.lock().wake_sender_with(cx);
                 Poll::Pending
             }
             (Home::Task { .. }, None) => {
