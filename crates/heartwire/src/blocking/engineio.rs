@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll, ready};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::strand::{Source, Strand};
@@ -57,6 +57,8 @@ enum State {
     Disconnected,
     /// A session is being opened; at first, nobody can end that yet.
     Connecting(Option<client::Client>),
+    /// A session is open, and the connect handler runs on that thread.
+    Greeting(client::Client, ThreadId),
     /// A session is open, or its last events are being handled.
     Connected(client::Client),
     /// The session has ended, and the disconnect handler runs.
@@ -124,7 +126,7 @@ impl Client {
             let mut state = self.state_lock();
             match *state {
                 State::Disconnected | State::Ending => *state = State::Connecting(None),
-                State::Connecting(_) | State::Connected(_) => {
+                State::Connecting(_) | State::Greeting(..) | State::Connected(_) => {
                     return Err(ConnectError::new(
                         ConnectErrorKind::InvalidState,
                         "the client is not in a disconnected state",
@@ -149,11 +151,12 @@ impl Client {
                 return Err(error);
             }
         };
-        self.set_state(State::Connected(connection.clone()));
+        self.set_state(State::Greeting(connection.clone(), thread::current().id()));
         let handled = self
             .handlers()
             .connect
             .map(|handler| panic::catch_unwind(AssertUnwindSafe(|| handler(self))));
+        self.set_state(State::Connected(connection.clone()));
         // From here on events are handled, also those that came in the meantime.
         let client = Arc::downgrade(&self.inner);
         self.inner.strand.add(Box::new(Session {
@@ -229,7 +232,7 @@ impl Client {
         let Some(connection) = self.any_connection() else { return };
         connection.close();
         block_on(connection.closed());
-        if self.inner.strand.is_current() {
+        if self.inner.strand.is_current() || self.greets() {
             return;
         }
         let deadline = Instant::now() + HANDLER_PATIENCE;
@@ -273,9 +276,9 @@ impl Client {
         match &*self.state_lock() {
             State::Disconnected | State::Ending => ClientState::Disconnected,
             State::Connecting(None) => ClientState::Connecting,
-            State::Connecting(Some(connection)) | State::Connected(connection) => {
-                connection.state()
-            }
+            State::Connecting(Some(connection))
+            | State::Greeting(connection, _)
+            | State::Connected(connection) => connection.state(),
         }
     }
 
@@ -304,17 +307,24 @@ impl Client {
 
     fn connection(&self) -> Option<client::Client> {
         match &*self.state_lock() {
-            State::Connected(connection) => Some(connection.clone()),
+            State::Greeting(connection, _) | State::Connected(connection) => {
+                Some(connection.clone())
+            }
             State::Disconnected | State::Connecting(_) | State::Ending => None,
         }
+    }
+
+    /// Whether the connect handler runs on the calling thread.
+    fn greets(&self) -> bool {
+        matches!(*self.state_lock(), State::Greeting(_, on) if on == thread::current().id())
     }
 
     /// The connection that is open, or on its way.
     fn any_connection(&self) -> Option<client::Client> {
         match &*self.state_lock() {
-            State::Connected(connection) | State::Connecting(Some(connection)) => {
-                Some(connection.clone())
-            }
+            State::Connecting(Some(connection))
+            | State::Greeting(connection, _)
+            | State::Connected(connection) => Some(connection.clone()),
             State::Disconnected | State::Connecting(None) | State::Ending => None,
         }
     }
@@ -393,7 +403,7 @@ impl Client {
 impl State {
     fn is_of(&self, connection: &client::Client) -> bool {
         match self {
-            Self::Connected(current) => current == connection,
+            Self::Greeting(current, _) | Self::Connected(current) => current == connection,
             Self::Disconnected | Self::Connecting(_) | Self::Ending => false,
         }
     }
@@ -402,7 +412,10 @@ impl State {
 impl Drop for Inner {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let State::Connected(connection) | State::Connecting(Some(connection)) = state {
+        if let State::Connecting(Some(connection))
+        | State::Greeting(connection, _)
+        | State::Connected(connection) = state
+        {
             connection.close();
         }
     }

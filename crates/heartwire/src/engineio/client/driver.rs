@@ -342,6 +342,12 @@ impl Driver {
         }
     }
 
+    /// Messages that left the queue and may not have arrived.
+    pub(super) fn in_flight(&self) -> usize {
+        let posted = self.post.as_ref().map_or(0, |post| post.messages);
+        self.unsent + posted + self.socket.in_flight()
+    }
+
     /// Sends the last of a session that has ended. Ready when it is sent, or will not be.
     fn poll_end(
         &mut self,

@@ -157,7 +157,7 @@ impl Client {
         let shared = Arc::new(Shared::new(&options));
         // If the client is dropped, so is the handle, and the attempt ends.
         let client = Self { handle: Arc::new(Handle { shared: shared.clone() }) };
-        runtime.spawn(run::run(shared, options, http, opened));
+        runtime.spawn(run::run(run::EndGuard(shared), options, http, opened));
         Ok(client)
     }
 

@@ -23,19 +23,15 @@ type Opened = oneshot::Sender<Result<(), ConnectError>>;
 
 /// Runs a client until it has ended for good. Where nobody waits for the first session, what becomes of
 /// it is told by events.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    options: Options,
-    http: Http,
-    mut opened: Option<Opened>,
-) {
+pub(super) async fn run(end: EndGuard, options: Options, http: Http, mut opened: Option<Opened>) {
+    let shared = &end.0;
     let http = Arc::new(http);
     let mut retry = Retry::new(options.reconnect);
     let mut any_session = false;
     let mut trust = Trust::default();
     let failure = loop {
         let plan = Plan::new(&options, &http, trust);
-        let failure = match open(&shared, &http, &options, &plan).await {
+        let failure = match open(shared, &http, &options, &plan).await {
             Ok((driver, connected)) => {
                 any_session = true;
                 let now = Instant::now();
@@ -46,7 +42,7 @@ pub(super) async fn run(
                     let _ = opened.send(Ok(()));
                 }
                 let reconnects = options.reconnect.is_some();
-                let disconnected = hold(&shared, driver, reconnects).await;
+                let disconnected = hold(shared, driver, reconnects).await;
                 let (reason, transport) = (disconnected.reason, disconnected.transport);
                 if transport == Transport::WebSocket && !reason.is_asked_for() {
                     remembered::remember(http.address.origin(), false);
@@ -97,6 +93,15 @@ pub(super) async fn run(
         (None, None) => shared.inbox.push(Event::GaveUp { unsent }),
     }
     shared.inbox.close();
+}
+
+/// Ends the client if its task is dropped before it has, or has even begun, as when its runtime stops.
+pub(super) struct EndGuard(pub(super) Arc<Shared>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.cut_off("the runtime stopped");
+    }
 }
 
 /// What is expected of WebSockets: when some in a row break at once, as those do that somebody on the way
@@ -232,7 +237,9 @@ fn cancelled(http: &Http) -> ConnectError {
 }
 
 /// Drives a session to its end, and says how that was.
-async fn hold(shared: &Arc<Shared>, mut driver: Driver, reconnects: bool) -> Disconnected {
+async fn hold(shared: &Arc<Shared>, driver: Driver, reconnects: bool) -> Disconnected {
+    let mut held = Held { shared, driver };
+    let driver = &mut held.driver;
     let ended = future::poll_fn(|cx| {
         driver.poll(cx).map(|progress| match progress {
             Progress::Ended(ended) => ended,
@@ -248,6 +255,18 @@ async fn hold(shared: &Arc<Shared>, mut driver: Driver, reconnects: bool) -> Dis
     shared.set_ended();
     let detail = ended.failure.map(|failure| failure.to_string()).or(ended.detail);
     Disconnected { reason: ended.reason, detail: detail.map(Cow::Owned), unsent, transport }
+}
+
+/// A session that is driven. When it is dropped, what was in flight is known.
+struct Held<'a> {
+    shared: &'a Shared,
+    driver: Driver,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.shared.set_in_flight(self.driver.in_flight());
+    }
 }
 
 /// A WebSocket that does not live longer than this has not been of use.

@@ -1,11 +1,14 @@
 //! What a client's handles and its task share.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use heartwire_proto::engineio::{Handshake, Message, MessageRef, Packet, Transport};
+use heartwire_proto::engineio::{
+    DisconnectReason, Handshake, Message, MessageRef, Packet, Transport,
+};
 
-use super::super::disconnected::SendError;
+use super::super::disconnected::{Disconnected, SendError};
 use super::super::outgoing::Outgoing;
 use super::event::{Connected, Event};
 use super::options::Options;
@@ -23,6 +26,8 @@ pub(super) struct Shared {
     upgrading: AtomicBool,
     max_payload: AtomicUsize,
     protocol: Mutex<Option<String>>,
+    /// Messages that had left the queue when the last session was let go.
+    in_flight: AtomicUsize,
 }
 
 impl Shared {
@@ -35,7 +40,33 @@ impl Shared {
             upgrading: AtomicBool::new(false),
             protocol: Mutex::new(None),
             max_payload: AtomicUsize::new(usize::MAX),
+            in_flight: AtomicUsize::new(0),
         }
+    }
+
+    /// Ends the client whatever it does, for a reason that is not the network's. Nothing happens if it has
+    /// ended.
+    pub(super) fn cut_off(&self, detail: &'static str) {
+        if self.inbox.is_closed() {
+            return;
+        }
+        let unsent = self.mailbox.close_and_drain().len();
+        let event = match self.transport() {
+            Some(transport) => Event::Disconnected(Disconnected {
+                reason: DisconnectReason::TransportError,
+                detail: Some(Cow::Borrowed(detail)),
+                unsent: unsent + self.in_flight.load(Ordering::Relaxed),
+                transport,
+            }),
+            None => Event::GaveUp { unsent },
+        };
+        self.set_ended();
+        self.inbox.push(event);
+        self.inbox.close();
+    }
+
+    pub(super) fn set_in_flight(&self, messages: usize) {
+        self.in_flight.store(messages, Ordering::Relaxed);
     }
 
     /// The message as it waits, unless the server does not accept messages of its size.

@@ -101,6 +101,15 @@ impl Socket {
         }
     }
 
+    /// Messages of which the server's network may not have everything.
+    pub(super) fn in_flight(&self) -> usize {
+        match self {
+            Self::Open(socket) => socket.in_flight,
+            Self::Closing(socket) => socket.in_flight,
+            Self::None | Self::Opening(_) => 0,
+        }
+    }
+
     /// When the server has taken nothing for too long.
     pub(super) fn stalled_at(&self, patience: Duration) -> Option<Instant> {
         match self {

@@ -157,6 +157,8 @@ impl Server {
         self.engine.sessions.for_each(|shared| shared.mailbox.close(Ending::Flush));
         if tokio::time::timeout(patience, self.engine.lifecycle.idle()).await.is_err() {
             self.engine.sessions.for_each(|shared| shared.mailbox.close(Ending::Discard));
+            // Farewells are cut off too.
+            self.engine.lifecycle.stop();
             self.engine.lifecycle.idle().await;
         }
         self.engine.lifecycle.stop();

@@ -6,7 +6,7 @@ use heartwire::engineio::{DisconnectReason, Message, SendError, Server, Transpor
 use super::support::{
     WAYS, client, disconnected, echo, next_message, numbered, odd_messages, silent,
 };
-use crate::support::run;
+use crate::support::{run, watched};
 
 #[test]
 fn messages_come_back_as_they_were() {
@@ -39,6 +39,31 @@ fn bursts_in_both_directions_keep_their_order() {
                 assert_eq!(next_message(&client).await, message, "{name}");
             }
         }
+    });
+}
+
+#[test]
+fn a_runtime_that_stops_ends_its_clients() {
+    watched(|| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let mut server = runtime.block_on(silent(Server::builder()));
+        let mine = tokio::runtime::Runtime::new().unwrap();
+        let open = client(server.url(), &[Transport::WebSocket]);
+        let open = mine.block_on(open.connect()).unwrap();
+        let silence = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silence.local_addr().unwrap());
+        let connecting = mine.block_on(async { Client::builder(url).start() }).unwrap();
+        connecting.try_send("waits").unwrap();
+        drop(mine);
+        runtime.block_on(async {
+            let end = disconnected(&open).await;
+            assert_eq!(end.to_string(), "transport error: the runtime stopped");
+            assert!(open.next().await.is_none());
+            assert!(matches!(open.try_send("late"), Err(SendError::Closed(_))));
+            assert!(matches!(connecting.next().await, Some(Event::GaveUp { unsent: 1 })));
+            assert!(connecting.next().await.is_none());
+            server.disconnected().await;
+        });
     });
 }
 

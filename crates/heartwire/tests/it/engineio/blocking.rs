@@ -10,7 +10,7 @@ use heartwire::engineio::{DisconnectReason, SendError, Server, Transport};
 use tokio::runtime::Runtime;
 
 use super::support::{TestServer, WAYS, client, echo, silent};
-use crate::support::Log;
+use crate::support::{Log, watched};
 
 #[test]
 fn handlers_run_in_order() {
@@ -50,6 +50,31 @@ fn a_handler_may_send_and_disconnect() {
     client.wait();
     assert_eq!(log.lines(), ["disconnect client disconnect"]);
     assert!(!client.is_connected());
+}
+
+#[test]
+fn the_connect_handler_may_disconnect() {
+    let (_runtime, server) = with(echo(Server::builder()));
+    watched(move || {
+        let log = Arc::new(Log::default());
+        let client = Client::new();
+        log_everything(&client, &log);
+        let seen = log.clone();
+        client.on_connect(move |client| {
+            client.send("last words").unwrap();
+            client.disconnect();
+            seen.add("left");
+        });
+        // Often: it must not wait for what can only come later.
+        for round in 1..=30 {
+            client.connect(server.url()).unwrap();
+            client.wait();
+            let lines = log.lines();
+            let ends = lines.iter().filter(|line| *line == "disconnect client disconnect").count();
+            assert_eq!(ends, round, "{lines:?}");
+        }
+        assert_eq!(log.lines().iter().filter(|line| *line == "left").count(), 30);
+    });
 }
 
 #[test]

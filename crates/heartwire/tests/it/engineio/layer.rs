@@ -3,12 +3,43 @@
 use axum::Router;
 use axum::routing::get;
 use heartwire::engineio::{Server, Transport};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tower_layer::Layer;
 
-use super::support::client;
+use super::support::{client, next_message};
 use super::wire;
 use crate::support::run;
+
+#[test]
+fn a_service_mounts_in_hyper() {
+    run(async {
+        let server = Server::new();
+        server.on_connection(|connection| async move {
+            while let Some(message) = connection.recv().await {
+                let _ = connection.send(message).await;
+            }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let service = TowerToHyperService::new(server.service());
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .with_upgrades();
+                tokio::spawn(connection);
+            }
+        });
+        for transports in [&[Transport::Polling][..], &[Transport::WebSocket], &Transport::ALL] {
+            let client = client(format!("http://{addr}"), transports).connect().await.unwrap();
+            client.send("there and back").await.unwrap();
+            assert_eq!(next_message(&client).await.as_text(), Some("there and back"));
+        }
+    });
+}
 
 #[test]
 fn a_layer_takes_its_path_and_lets_the_rest_pass() {

@@ -61,6 +61,38 @@ fn gets_are_answered_at_once_while_upgrading() {
 }
 
 #[test]
+fn no_timer_is_in_the_way_of_an_upgrade_or_an_end() {
+    let (runtime, mut server) = start();
+    let (mut upgrades, mut ends) = (vec![], vec![]);
+    for _ in 0..ROUNDS {
+        let sid = handshake(server.addr);
+        let mut waiting = send(server.addr, &format!("GET {} HTTP/1.1", path(&sid)), "");
+        let start = Instant::now();
+        let mut socket = websocket(server.addr, &format!("&sid={sid}"));
+        write_text(&mut socket, "2probe");
+        assert_eq!(read_text(&mut socket), "3probe");
+        assert_eq!(receive(&mut waiting), (200, "6".to_owned()));
+        write_text(&mut socket, "5");
+        write_text(&mut socket, "4through");
+        assert_eq!(runtime.block_on(server.message()).as_text(), Some("through"));
+        upgrades.push(start.elapsed());
+        let start = Instant::now();
+        drop(socket);
+        runtime.block_on(server.disconnected());
+        ends.push(start.elapsed());
+    }
+    for mut times in [upgrades, ends] {
+        times.sort();
+        assert!(times[ROUNDS / 2] < TIMER, "{times:?}");
+    }
+}
+
+/// What other servers wait before they look whether a GET is in the way of an upgrade: many times what two
+/// round trips take, of which half may be as slow as they like.
+const TIMER: Duration = Duration::from_millis(100);
+const ROUNDS: usize = 51;
+
+#[test]
 fn what_follows_the_upgrade_in_the_same_segment_counts() {
     let (runtime, mut server) = start();
     let sid = handshake(server.addr);
@@ -136,6 +168,7 @@ fn start() -> (Runtime, TestServer) {
 fn connect(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+    stream.set_nodelay(true).unwrap();
     stream
 }
 
