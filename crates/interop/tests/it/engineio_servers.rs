@@ -1,5 +1,7 @@
 //! Our server with clients of others.
 
+use std::sync::atomic::Ordering;
+
 use heartwire::engineio::PerMessageDeflate;
 use interop::Peer;
 use serde_json::Value;
@@ -68,5 +70,7 @@ fn play_with(server: &GameServer, script: &str, args: &[&str]) -> Vec<Value> {
         assert_eq!(seen["transport"], expected, "{way}: {seen}");
         seen
     };
-    WAYS.map(play).into()
+    let seen = WAYS.map(play).into();
+    assert_eq!(server.unsent.load(Ordering::Relaxed), 0);
+    seen
 }

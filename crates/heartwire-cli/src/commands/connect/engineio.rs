@@ -133,6 +133,20 @@ impl Conversation for Client {
                     }),
                     unsent: disconnected.unsent,
                 },
+                Event::NotSent(error) => Happening::NotSent(match format {
+                    Format::Words => format!("not sent: {error}"),
+                    Format::Json => {
+                        json_text(&json!({"event": "not sent", "error": error.to_string()}))
+                    }
+                }),
+                Event::GaveUp { unsent } => Happening::End {
+                    words: match unsent {
+                        0 => "no further attempt to connect".to_owned(),
+                        unsent => format!("no further attempt to connect ({unsent} unsent)"),
+                    },
+                    json: json!({"event": "gave up", "unsent": unsent}),
+                    unsent,
+                },
                 _ => continue,
             };
             return Some(happening);

@@ -72,6 +72,8 @@ enum Happening {
     Progress(String),
     /// It does not.
     Notice(String),
+    /// A line that was accepted will not be sent. The connection goes on.
+    NotSent(String),
     /// It has ended, with that many messages unsent.
     End {
         words: String,
@@ -94,6 +96,7 @@ async fn converse(
     };
 
     let mut input_open = true;
+    let mut not_sent = 0;
     // What arrives is taken while a line waits for room, or two ends that wait for each other would.
     let mut sending: Option<Pin<Box<dyn Future<Output = Option<String>> + '_>>> = None;
     loop {
@@ -112,6 +115,7 @@ async fn converse(
                     }
                 }
                 Some(happening) => {
+                    not_sent += usize::from(matches!(happening, Happening::NotSent(_)));
                     if let Err(exit) = show(&mut screen, &happening) {
                         client.disconnect().await;
                         return Err(exit);
@@ -155,10 +159,17 @@ async fn converse(
                     return Err(Exit::Lost(format!("connection lost: {words}")));
                 }
             }
-            happening => show(&mut screen, &happening)?,
+            happening => {
+                not_sent += usize::from(matches!(happening, Happening::NotSent(_)));
+                show(&mut screen, &happening)?;
+            }
         }
     }
-    Ok(())
+    match not_sent {
+        0 => Ok(()),
+        1 => Err(Exit::Lost("1 message was not sent".to_owned())),
+        _ => Err(Exit::Lost(format!("{not_sent} messages were not sent"))),
+    }
 }
 
 /// Polls a future that is there.
@@ -173,7 +184,7 @@ fn show(screen: &mut Screen, happening: &Happening) -> Result<(), Exit> {
     match happening {
         Happening::Message(text) => screen.message(text),
         Happening::Progress(text) => screen.progress(text),
-        Happening::Notice(text) => screen.notice(text),
+        Happening::Notice(text) | Happening::NotSent(text) => screen.notice(text),
         Happening::End { json, .. } => show_end(screen, json),
     }
 }

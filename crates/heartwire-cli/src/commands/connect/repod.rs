@@ -91,7 +91,10 @@ impl Conversation for Client {
                     })),
                 }),
                 Event::GaveUp { unsent } => Happening::End {
-                    words: "no further attempt to connect".to_owned(),
+                    words: match unsent {
+                        0 => "no further attempt to connect".to_owned(),
+                        unsent => format!("no further attempt to connect ({unsent} unsent)"),
+                    },
                     json: json!({"event": "gave up", "unsent": unsent}),
                     unsent,
                 },
