@@ -115,9 +115,13 @@ impl Application {
                 None
             }
             Self::Futures(on_connection) => {
-                guard(connection.id().prefix(), "on_connection", || {
+                let future = guard(connection.id().prefix(), "on_connection", || {
                     on_connection(connection.clone())
-                })
+                });
+                if future.is_none() {
+                    connection.close();
+                }
+                future
             }
         }
     }

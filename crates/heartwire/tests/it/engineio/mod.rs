@@ -7,6 +7,7 @@ mod client;
 mod compression;
 mod conformance;
 mod connection;
+mod faults;
 mod hooks;
 mod layer;
 mod limits;
