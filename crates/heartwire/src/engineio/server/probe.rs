@@ -73,6 +73,10 @@ impl Probe {
             if let Some(outcome) = self.carry_out_orders(cx, now) {
                 return Poll::Ready(outcome);
             }
+            // Who does not take the answers to its pings gets no more of them.
+            if !self.link.is_flushed() {
+                return Poll::Pending;
+            }
             let mut scratch = Scratch::borrow();
             match self.link.poll_read(cx, &mut scratch.input) {
                 Poll::Ready(Ok(count)) if count > 0 => {
@@ -155,11 +159,13 @@ impl Probe {
                 ProbeOrder::Close => outcome = Some(Outcome::Close),
             }
         }
-        // A failure shows at the next read.
-        let _ = self.link.write(cx, now, output);
+        if self.link.write(cx, now, output).is_err() {
+            self.give_up(now);
+        }
         outcome
     }
 
+    /// A failure shows when orders are carried out.
     fn write(&mut self, now: Instant, bytes: &[u8]) {
         let mut cx = TaskContext::from_waker(std::task::Waker::noop());
         let _ = self.link.write(&mut cx, now, bytes);

@@ -9,6 +9,7 @@ mod conformance;
 mod connection;
 mod faults;
 mod hooks;
+mod hostile;
 mod layer;
 mod limits;
 mod options;
