@@ -302,21 +302,29 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// The whole body, unless it is longer than `max` bytes, or (`None`) the client leaves before its end.
+/// Memory grows with what has arrived, not with what was announced, and to no more than `max` bytes.
 async fn collect<B>(body: B, max: usize) -> Result<Vec<u8>, Option<Refusal>>
 where
     B: Body<Data: Buf>,
 {
-    let announced = body.size_hint().lower();
-    if announced > max as u64 {
+    let hint = body.size_hint();
+    if hint.lower() > max as u64 {
         return Err(Some(Refusal::PayloadTooLarge));
     }
+    let announced = hint.exact().map_or(max, |length| length as usize);
     let mut body = std::pin::pin!(body);
     let mut collected = vec![];
     while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let frame = frame.map_err(|_| None)?;
         let Ok(mut data) = frame.into_data() else { continue };
-        if collected.len() + data.remaining() > max {
+        let length = collected.len() + data.remaining();
+        if length > max {
             return Err(Some(Refusal::PayloadTooLarge));
+        }
+        if length > collected.capacity() {
+            // Doubling, as `Vec` does, but not beyond the end.
+            let doubled = (2 * collected.len()).min(announced).max(length);
+            collected.reserve_exact(doubled - collected.len());
         }
         while data.has_remaining() {
             let chunk = data.chunk();
@@ -331,3 +339,73 @@ where
 /// Time for a GET that a close packet has overtaken: two connections that are opened together are not
 /// accepted together.
 const CROSSING: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http_body::{Frame, SizeHint};
+
+    use super::*;
+
+    /// A body that arrives in pieces, and may say how long it is.
+    struct Pieces {
+        waiting: VecDeque<Bytes>,
+        announced: Option<u64>,
+    }
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut TaskContext<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.waiting.pop_front().map(|piece| Ok(Frame::data(piece))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            self.announced.map_or_else(SizeHint::default, SizeHint::with_exact)
+        }
+    }
+
+    fn collected(length: usize, announces: bool) -> Result<Vec<u8>, Option<Refusal>> {
+        let bytes = Bytes::from((0..length).map(|at| at as u8).collect::<Vec<_>>());
+        let waiting = (0..length).step_by(PIECE);
+        let waiting = waiting.map(|at| bytes.slice(at..length.min(at + PIECE))).collect();
+        let announced = announces.then_some(length as u64);
+        let collecting = std::pin::pin!(collect(Pieces { waiting, announced }, MAX));
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let Poll::Ready(result) = collecting.poll(&mut cx) else { panic!("nothing is waited for") };
+        let Ok(collected) = result else { return result };
+        assert_eq!(collected, bytes);
+        Ok(collected)
+    }
+
+    #[test]
+    fn a_body_holds_no_more_than_is_allowed() {
+        for length in [0, 1, PIECE, PIECE + 1, MAX / 2 + 1, MAX - 1, MAX] {
+            let capacity = collected(length, false).unwrap().capacity();
+            assert!(capacity <= MAX, "{length} bytes in {capacity}");
+            assert!(capacity <= 2 * length, "{length} bytes in {capacity}");
+        }
+        for announces in [false, true] {
+            assert_eq!(collected(MAX + 1, announces), Err(Some(Refusal::PayloadTooLarge)));
+        }
+    }
+
+    #[test]
+    fn a_body_that_says_its_length_holds_no_more() {
+        for length in [1, PIECE, PIECE + 1, MAX / 2 + 1, MAX - 1, MAX] {
+            assert_eq!(collected(length, true).unwrap().capacity(), length);
+        }
+    }
+
+    /// The default of servers.
+    const MAX: usize = 1_000_000;
+
+    const PIECE: usize = 8192;
+}
