@@ -37,15 +37,22 @@ impl<T: Weight> Inbox<T> {
     /// Adds an item, full or not: what has arrived is kept. [`poll_room`](Self::poll_room) says
     /// whether to read more.
     pub(crate) fn push(&self, item: T) {
+        self.push_then_room(item);
+    }
+
+    /// Adds an item, as [`push`](Self::push), and says whether there is room for more.
+    pub(crate) fn push_then_room(&self, item: T) -> bool {
         let mut inner = self.lock();
         if inner.closed {
-            return;
+            return true;
         }
         inner.bytes += item.weight() + ITEM_BYTES;
         inner.waiting.push_back(item);
+        let room = inner.bytes < inner.max_bytes;
         let readers = std::mem::take(&mut inner.readers);
         drop(inner);
         readers.into_iter().for_each(Waker::wake);
+        room
     }
 
     /// Adds items, as [`push`](Self::push).

@@ -257,6 +257,12 @@ impl Shared {
         self.has(PAUSED)
     }
 
+    /// Whether the application takes what the client sends: it has not paused, and has received enough
+    /// of what is there.
+    pub(super) fn listens(&self) -> bool {
+        !self.is_paused() && self.inbox.as_ref().is_none_or(|inbox| inbox.has_room())
+    }
+
     fn has(&self, flag: u8) -> bool {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }

@@ -1,6 +1,6 @@
 //! GET and POST of a session that polls.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -159,6 +159,8 @@ where
     B: Body<Data: Buf>,
 {
     check_headers(headers)?;
+    // As long as the user takes nothing, the body may wait with the client.
+    poll_fn(|cx| poll_listens(cx, shared)).await;
     let max = server.options.session.max_payload;
     let collected = tokio::time::timeout(server.options.body_timeout, collect(body, max)).await;
     let body = collected.map_err(|_| Some(Refusal::RequestTimeout))??;
@@ -205,7 +207,7 @@ fn take_packet<'a>(
 async fn leave(server: &Engine, shared: &Arc<Shared>) {
     let _leaving = Leaving { server, shared };
     let mut asked = false;
-    let met = std::future::poll_fn(|cx| {
+    let met = poll_fn(|cx| {
         let mut home = shared.home();
         let Home::Polling(polling) = &mut *home else { return Poll::Ready(()) };
         let met = if asked { polling.leave_waker.is_none() } else { polling.session.has_poll() };
@@ -236,7 +238,7 @@ impl Drop for Leaving<'_> {
 
 async fn deliver(server: &Engine, connection: &Connection, message: MessageRef<'_>) {
     // The client has its answer when the user has taken what it has sent.
-    std::future::poll_fn(|cx| poll_listens(cx, &connection.shared)).await;
+    poll_fn(|cx| poll_listens(cx, &connection.shared)).await;
     server.counters.moved(Traffic { messages_received: 1, ..Traffic::default() });
     match (server.application(), &connection.shared.inbox) {
         (Application::Handler(handler), _) => {
@@ -314,7 +316,7 @@ where
     let announced = hint.exact().map_or(max, |length| length as usize);
     let mut body = std::pin::pin!(body);
     let mut collected = vec![];
-    while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let frame = frame.map_err(|_| None)?;
         let Ok(mut data) = frame.into_data() else { continue };
         let length = collected.len() + data.remaining();

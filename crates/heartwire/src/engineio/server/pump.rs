@@ -18,7 +18,7 @@ use super::super::written::Receipt;
 use super::application::{Application, Context, Direct};
 use super::connection::Connection;
 use super::engine::Engine;
-use super::socket::Socket;
+use super::socket::{Early, Socket};
 use super::stats::Traffic;
 use crate::callback::guard;
 use crate::codec::Received;
@@ -71,10 +71,6 @@ impl Socket {
     ) -> Poll<DisconnectReason> {
         let mut scratch = Scratch::borrow();
         let Buffers { input, output, workspace } = &mut *scratch;
-        if !self.early.is_empty() && !connection.shared.is_paused() {
-            let mut early = std::mem::take(&mut self.early);
-            self.handle(now, &mut early, output, workspace, connection, application, turn);
-        }
         let mut reads = 0;
         loop {
             if let Poll::Ready(reason) = self.send(cx, now, output, workspace, connection, turn) {
@@ -83,12 +79,24 @@ impl Socket {
             if !self.listens(cx, connection) {
                 return Poll::Pending;
             }
+            if !self.early.is_empty() {
+                let mut early = std::mem::take(&mut self.early);
+                let bytes = early.rest();
+                let taken =
+                    self.handle(now, bytes, output, workspace, connection, application, turn);
+                self.early = early.without(taken);
+                continue;
+            }
             match self.link.poll_read(cx, input) {
                 Poll::Ready(Ok(0)) => self.session.handle_socket_end(SocketEnd::Closed(None)),
                 Poll::Ready(Ok(count)) => {
                     turn.traffic.bytes_received += count as u64;
                     let bytes = &mut input[..count];
-                    self.handle(now, bytes, output, workspace, connection, application, turn);
+                    let taken =
+                        self.handle(now, bytes, output, workspace, connection, application, turn);
+                    if taken < count {
+                        self.early = Early::new(input[taken..count].into());
+                    }
                 }
                 Poll::Ready(Err(error)) => {
                     turn.failure = Some(error.to_string().into());
@@ -186,7 +194,8 @@ impl Socket {
             && connection.shared.inbox.as_ref().is_none_or(|inbox| inbox.poll_room(cx).is_ready())
     }
 
-    /// Handles what has arrived, up to where the user wants to hear no more for now.
+    /// Handles what has arrived, up to where the user wants to hear no more for now. Says how many bytes
+    /// are handled.
     #[expect(clippy::too_many_arguments, reason = "the hot path shares buffers, not a struct")]
     #[inline]
     fn handle(
@@ -198,23 +207,23 @@ impl Socket {
         connection: &Connection,
         application: &Application,
         turn: &mut Turn,
-    ) {
+    ) -> usize {
         let Workspace { base64, pool } = workspace;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let current = rest;
-            let taken = match self.codec.decode(current, pool, output) {
+        let mut at = 0;
+        while at < bytes.len() {
+            match self.codec.decode(&mut bytes[at..], pool, output) {
                 Ok((taken, None)) => {
                     self.session.handle_traffic(now);
-                    taken
+                    at += taken;
                 }
                 Ok((taken, Some(received))) => {
+                    at += taken;
                     let message = match &received {
                         Received::Text(text) => {
                             let message = self.session.handle_text(now, text, base64);
                             if message.is_none() && self.session.is_closed() {
                                 turn.failure = fault(text);
-                                return;
+                                return bytes.len();
                             }
                             message
                         }
@@ -227,22 +236,21 @@ impl Socket {
                     if let Some(message) = message {
                         let direct = Direct { codec: &mut self.codec, pool, output };
                         turn.traffic.messages_received += 1;
-                        deliver(message, direct, &mut turn.gathered, connection, application);
-                        if connection.shared.is_paused() {
-                            self.early = current[taken..].into();
-                            return;
+                        let room =
+                            deliver(message, direct, &mut turn.gathered, connection, application);
+                        if !room || connection.shared.is_paused() {
+                            return at;
                         }
                     }
-                    taken
                 }
                 Err(error) => {
                     self.session.handle_socket_end(SocketEnd::Broken(error));
                     turn.failure = Some(error.to_string().into());
-                    return;
+                    return bytes.len();
                 }
-            };
-            rest = &mut current[taken..];
+            }
         }
+        at
     }
 
     /// Tells who waits for messages that were written: of `unsent` bytes and `length` more, behind which
@@ -272,7 +280,8 @@ impl Socket {
     }
 }
 
-/// Gives a message to the user.
+/// Gives a message to the user. Says whether there is room for more: one that was compressed may be many
+/// times as long as what has arrived.
 #[inline]
 fn deliver(
     message: MessageRef<'_>,
@@ -280,13 +289,14 @@ fn deliver(
     replies: &mut usize,
     connection: &Connection,
     application: &Application,
-) {
+) -> bool {
     match (application, &connection.shared.inbox) {
         (Application::Handler(handler), _) => {
             let mut context = Context::new(connection, Some(direct), replies);
             guard(connection.id().prefix(), "message", || handler.message(&mut context, message));
+            true
         }
-        (Application::Futures(_), Some(inbox)) => inbox.push(message.to_message()),
+        (Application::Futures(_), Some(inbox)) => inbox.push_then_room(message.to_message()),
         (Application::Futures(_), None) => unreachable!("futures come with an inbox"),
     }
 }

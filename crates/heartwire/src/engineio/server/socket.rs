@@ -18,12 +18,41 @@ pub(super) struct Socket {
     pub(super) session: ServerSession<Outgoing>,
     pub(super) link: Link,
     pub(super) codec: Codec,
-    /// Bytes that arrived before the session was at home here.
-    pub(super) early: Box<[u8]>,
+    /// Bytes that have arrived and are not handled yet: from before the session was at home here, or
+    /// behind a message after which the user wanted to hear no more.
+    pub(super) early: Early,
     /// Messages of which the peer's network may not have everything.
     pub(super) in_flight: usize,
     /// Whom to tell when they have been written; mostly nobody waits.
     pub(super) receipts: Option<Box<Receipts>>,
+}
+
+/// Bytes that have arrived and are not handled yet.
+#[derive(Default)]
+pub(super) struct Early {
+    bytes: Box<[u8]>,
+    start: usize,
+}
+
+impl Early {
+    pub(super) fn new(bytes: Box<[u8]>) -> Self {
+        Self { bytes, start: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
+    /// The bytes, to be handled from the front.
+    pub(super) fn rest(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..]
+    }
+
+    /// The same without the first `count` bytes. What is empty keeps no memory.
+    pub(super) fn without(mut self, count: usize) -> Self {
+        self.start += count;
+        if self.is_empty() { Self::default() } else { self }
+    }
 }
 
 impl Socket {
@@ -33,6 +62,7 @@ impl Socket {
         codec: Codec,
         early: Box<[u8]>,
     ) -> Self {
+        let early = Early::new(early);
         Self { session, link, codec, early, in_flight: 0, receipts: None }
     }
 

@@ -110,7 +110,7 @@ impl ConnectionTask {
                     }
                     Home::Polling(polling) => {
                         if fired {
-                            polling.session.handle_time(now, !shared.is_paused());
+                            polling.session.handle_time(now, shared.listens());
                         }
                         polling.armed = Some(now); // nothing to be woken for: it is set below
                         let end = polling.drive(now, &shared.mailbox);
@@ -125,9 +125,7 @@ impl ConnectionTask {
             }
             Stage::Socket(socket) => {
                 if fired {
-                    let inbox = &shared.inbox;
-                    let room = inbox.as_ref().is_none_or(|inbox| inbox.has_room());
-                    socket.handle_time(now, room && !shared.is_paused(), patience);
+                    socket.handle_time(now, shared.listens(), patience);
                 }
                 match socket.poll(cx, now, this.connection, this.server) {
                     Poll::Pending => (None, socket.next_deadline(patience)),

@@ -1,11 +1,86 @@
 //! Clients that take as much of the server as it lets them.
 
 use std::io::{ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use heartwire::engineio::Server;
+use heartwire::engineio::{Connection, Context, Handler, MessageRef, Server, ServerBuilder};
 
-use super::wire::{OPEN, get, start, upgrade};
+use super::support::listen;
+use super::wire::{OPEN, connect, get, post, session, start, upgrade, websocket};
+use crate::support::wait_until;
+
+#[test]
+fn a_full_inbox_takes_no_more_than_one_message() {
+    let (server, connections) = receiving(Server::builder().receive_limit(1000));
+    let (runtime, addr) = listen(&server);
+    let mut socket = websocket(addr);
+    let connection = connections.recv().unwrap();
+    // All of them fit into one read.
+    let mut frames = vec![];
+    for number in 0..1000 {
+        frames.extend([0x81, 0x80 | 6, 0, 0, 0, 0]);
+        frames.extend(format!("4m{number:04}").as_bytes());
+    }
+    socket.write_all(&frames).unwrap();
+    wait_until(|| server.stats().messages_received > 0);
+    // Each counts as its five bytes and 64 more.
+    assert_eq!(server.stats().messages_received, 1000_u64.div_ceil(64 + 5));
+    runtime.block_on(async {
+        for number in 0..1000 {
+            let message = connection.recv().await.unwrap();
+            assert_eq!(message.as_text(), Some(format!("m{number:04}").as_str()));
+        }
+    });
+}
+
+#[test]
+fn reading_that_goes_on_at_once_keeps_the_order() {
+    let (server, connections) = pausing();
+    let (_runtime, addr) = listen(&server);
+    let mut socket = websocket(addr);
+    let connection = connections.recv().unwrap();
+    let resuming = std::thread::spawn(move || {
+        while !connection.is_closed() {
+            connection.resume_reading();
+        }
+    });
+    for block in 0..COUNT / 500 {
+        let mut frames = vec![];
+        for number in block * 500..(block + 1) * 500 {
+            frames.extend([0x81, 0x80 | 6, 0, 0, 0, 0]);
+            frames.extend(format!("4{number:05}").as_bytes());
+        }
+        socket.write_all(&frames).unwrap();
+    }
+    wait_until(|| server.stats().messages_received == COUNT as u64 || server.is_empty());
+    assert!(!server.is_empty(), "a message has overtaken another");
+    drop(socket);
+    resuming.join().unwrap();
+}
+
+#[test]
+fn a_client_that_waits_for_a_slow_application_is_not_late() {
+    let builder = Server::builder()
+        .receive_limit(1)
+        .ping_interval(Duration::from_millis(20))
+        .ping_timeout(Duration::from_millis(20));
+    let (server, connections) = receiving(builder);
+    let (runtime, addr) = listen(&server);
+    let target = session(&get(addr, OPEN, &[]).sid());
+    let connection = connections.recv().unwrap();
+    assert_eq!(post(addr, &target, &[], b"4first").text(), "ok");
+    let mut posting = connect(addr);
+    let head = format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n4second");
+    posting.write_all(head.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(500)); // many times what a client has
+    assert!(!connection.is_closed());
+    runtime.block_on(async {
+        assert_eq!(connection.recv().await.unwrap().as_text(), Some("first"));
+        assert_eq!(connection.recv().await.unwrap().as_text(), Some("second"));
+    });
+}
 
 #[test]
 fn a_probe_that_does_not_read_its_pongs_is_not_read() {
@@ -55,3 +130,45 @@ fn a_probe_that_does_not_read_its_pongs_is_not_read() {
     assert_eq!(pongs, sent.div_ceil(ping.len()), "none is lost");
     writer.join().unwrap();
 }
+
+/// A server whose connections are received from by the test, or by nobody.
+fn receiving(builder: ServerBuilder) -> (Server, Receiver<Connection>) {
+    let server = builder.build().unwrap();
+    let (report, connections) = channel();
+    server.on_connection(move |connection| {
+        report.send(connection.clone()).unwrap();
+        async move {
+            connection.closed().await;
+        }
+    });
+    (server, connections)
+}
+
+/// A server that pauses after each message, of which each has to follow the one before.
+fn pausing() -> (Server, Receiver<Connection>) {
+    struct Pausing {
+        report: Sender<Connection>,
+        next: AtomicUsize,
+    }
+    impl Handler for Pausing {
+        fn connect(&self, connection: &Connection) {
+            self.report.send(connection.clone()).unwrap();
+        }
+
+        fn message(&self, context: &mut Context<'_>, message: MessageRef<'_>) {
+            let next = self.next.fetch_add(1, Ordering::Relaxed);
+            let MessageRef::Text(text) = message else { panic!("{message:?}") };
+            if text != format!("{next:05}") {
+                context.connection().close_now();
+            }
+            context.connection().pause_reading();
+        }
+    }
+    let server = Server::new();
+    let (report, connections) = channel();
+    server.set_handler(Pausing { report, next: AtomicUsize::new(0) });
+    (server, connections)
+}
+
+/// Messages that have to arrive in order.
+const COUNT: usize = 50_000;

@@ -9,6 +9,7 @@ use heartwire::engineio::{
 };
 use heartwire::tls::ServerTls;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 /// What happens at a server.
@@ -66,6 +67,16 @@ impl TestServer {
         }
         messages
     }
+}
+
+/// Lets a server listen, on a runtime of its own.
+pub(crate) fn listen(server: &Server) -> (Runtime, SocketAddr) {
+    let runtime = Runtime::new().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = server.clone();
+    runtime.spawn(async move { serving.serve(listener).await });
+    (runtime, addr)
 }
 
 /// A server that reports what happens, and sends nothing by itself.
