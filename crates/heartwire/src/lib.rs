@@ -59,6 +59,8 @@ mod mailbox;
 #[cfg(feature = "__connections")]
 mod outcome;
 #[cfg(feature = "__connections")]
+mod progress;
+#[cfg(feature = "__connections")]
 mod retry;
 #[cfg(feature = "__connections")]
 mod scratch;

@@ -5,9 +5,9 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use heartwire_proto::shared::after;
 use tokio::net::TcpStream;
 
+use crate::progress::Progress;
 use crate::stream::Stream;
 
 /// A stream, and the bytes that it did not take at once.
@@ -18,12 +18,12 @@ pub(crate) struct Link {
 
 enum Unsent {
     Nothing,
-    /// Bytes from `start` on wait; the stream has taken none since `since`. Without bytes, a layer
-    /// such as TLS still holds some that it has taken.
+    /// Bytes from `start` on wait. Without bytes, a layer such as TLS still holds some that it has
+    /// taken.
     Rest {
         bytes: Vec<u8>,
         start: usize,
-        since: Instant,
+        progress: Progress,
     },
     /// The stream has failed before it took everything.
     Lost,
@@ -68,13 +68,13 @@ impl Link {
                     return Err(failed.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
                 }
                 Poll::Pending => {
-                    self.unsent = Unsent::Rest { bytes: output.to_vec(), start: 0, since: now };
+                    self.unsent = rest(now, output);
                     return Ok(());
                 }
             }
         }
         if self.stream.poll_flush(cx)?.is_pending() {
-            self.unsent = Unsent::Rest { bytes: vec![], start: 0, since: now };
+            self.unsent = rest(now, &[]);
         }
         Ok(())
     }
@@ -90,7 +90,7 @@ impl Link {
             }
         }
         if !output.is_empty() {
-            self.unsent = Unsent::Rest { bytes: output.to_vec(), start: 0, since: now };
+            self.unsent = rest(now, output);
         }
         output.is_empty()
     }
@@ -102,17 +102,17 @@ impl Link {
 
     /// Sends what is unsent, as far as the stream takes it.
     pub(crate) fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<()> {
-        let (bytes, start, since) = match &mut self.unsent {
+        let (bytes, start, progress) = match &mut self.unsent {
             Unsent::Nothing => return Ok(()),
             Unsent::Lost => return Err(io::ErrorKind::BrokenPipe.into()),
-            Unsent::Rest { bytes, start, since } => (bytes, start, since),
+            Unsent::Rest { bytes, start, progress } => (bytes, start, progress),
         };
         while *start < bytes.len() {
             match self.stream.poll_write(cx, &bytes[*start..])? {
                 Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(count) => {
                     *start += count;
-                    *since = now;
+                    progress.take(now, count, bytes.len() - *start);
                 }
                 Poll::Pending => {
                     // Half of the memory is at most wasted, and each byte is moved at most once for
@@ -144,11 +144,12 @@ impl Link {
         }
     }
 
-    /// When the peer has taken nothing for `patience`, although there is something to take.
+    /// When the peer is too slow with taking what there is to take, if it may take `patience` for each
+    /// step.
     pub(crate) fn stalled_at(&self, patience: Duration) -> Option<Instant> {
         match &self.unsent {
             Unsent::Nothing | Unsent::Lost => None,
-            Unsent::Rest { since, .. } => Some(after(*since, patience)),
+            Unsent::Rest { progress, .. } => Some(progress.stalled_at(patience)),
         }
     }
 
@@ -193,5 +194,67 @@ impl Link {
             if self.is_flushed() { Poll::Ready(Ok(())) } else { Poll::Pending }
         })
         .await
+    }
+}
+
+/// What the stream has not taken at once.
+fn rest(now: Instant, output: &[u8]) -> Unsent {
+    let progress = Progress::new(now, output.len());
+    Unsent::Rest { bytes: output.to_vec(), start: 0, progress }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::Waker;
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::*;
+
+    /// A peer that takes a byte whenever it is asked, and then has enough for now.
+    struct Trickle(bool);
+
+    impl AsyncWrite for Trickle {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0 = !self.0;
+            if self.0 { Poll::Ready(Ok(bytes.len().min(1))) } else { Poll::Pending }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncRead for Trickle {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_byte_now_and_then_is_not_enough() {
+        let patience = Duration::from_secs(10);
+        let start = Instant::now();
+        let mut link = Link::new(Stream::Other(Box::pin(Trickle(false))));
+        let mut cx = Context::from_waker(Waker::noop());
+        link.write(&mut cx, start, &[7; 100]).unwrap();
+        for second in 1..=10 {
+            link.flush(&mut cx, start + Duration::from_secs(second)).unwrap();
+        }
+        assert_eq!(link.unsent_bytes(), 89);
+        assert_eq!(link.stalled_at(patience), Some(start + patience));
     }
 }

@@ -111,7 +111,7 @@ class Client:
     :param linger: seconds to send what waits when the client is closed.
     :param max_frame: bytes of a message that are accepted.
     :param frame_timeout: seconds that a message may take to arrive, from its first byte to its last.
-    :param stall_timeout: seconds for which the server may take nothing of what is sent.
+    :param stall_timeout: seconds that the server has to take what is sent, in steps of 16 KiB.
     :param keep_alive: seconds without traffic before the kernel asks whether the server is still there,
         or None.
     :param dead_peer_timeout: seconds without an answer of the server's kernel after which it is gone.

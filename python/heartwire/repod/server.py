@@ -81,7 +81,7 @@ class Server(Generic[C]):
     :param linger: seconds to send what waits when a connection is closed.
     :param max_frame: bytes of a message that are accepted from a client.
     :param frame_timeout: seconds that a message may take to arrive.
-    :param stall_timeout: seconds for which a client may take nothing of what is sent to it.
+    :param stall_timeout: seconds that a client has to take what is sent to it, in steps of 16 KiB.
     :param keep_alive: seconds without traffic before the kernel asks whether a client is still there,
         or None.
     :param dead_peer_timeout: seconds without an answer of a client's kernel after which it is gone.

@@ -147,7 +147,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Time for which a client may take nothing of what is sent to it, before it is given up as a
+    /// Time that a client has to take what is sent to it, in steps of 16 KiB, before it is given up as a
     /// slow peer. Default: 10 s.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.options.stall_timeout = timeout;

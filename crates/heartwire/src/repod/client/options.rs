@@ -97,7 +97,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Time for which the server may take nothing of what is sent, before it is given up. Default: 30 s.
+    /// Time that the server has to take what is sent, in steps of 16 KiB, before it is given up. Default:
+    /// 30 s.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.options.stall_timeout = timeout;
         self
