@@ -15,6 +15,7 @@ use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::futures::OwnedNotified;
 use tokio_util::task::TaskTracker;
@@ -23,6 +24,7 @@ use super::engine::Engine;
 use super::facts::{OverTls, RemoteAddr};
 use super::handle::Server;
 use super::service::{ResponseFuture, Service};
+use super::warden::Warden;
 use crate::accept::accept;
 
 impl Server {
@@ -40,7 +42,7 @@ impl Server {
     pub async fn serve(&self, listener: TcpListener) {
         let (http, connections) = (http_builder(), TaskTracker::new());
         accept(listener, &self.engine.lifecycle, |stream, addr| {
-            connections.spawn(self.http_connection(&http, TokioIo::new(stream), addr, false));
+            connections.spawn(self.http_connection(&http, stream, addr, false));
         })
         .await;
         finish(connections).await;
@@ -54,9 +56,7 @@ impl Server {
             let (server, http, acceptor) = (self.clone(), http.clone(), tls.acceptor());
             connections.spawn(async move {
                 match tokio::time::timeout(HEADER_TIMEOUT, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => {
-                        server.http_connection(&http, TokioIo::new(stream), addr, true).await
-                    }
+                    Ok(Ok(stream)) => server.http_connection(&http, stream, addr, true).await,
                     Ok(Err(error)) => tracing::debug!(%addr, %error, "TLS handshake failed"),
                     Err(_) => tracing::debug!(%addr, "TLS handshake took too long"),
                 }
@@ -66,16 +66,17 @@ impl Server {
         finish(connections).await;
     }
 
-    fn http_connection<I>(
+    fn http_connection<S>(
         &self,
         http: &http1::Builder,
-        io: I,
+        stream: S,
         addr: SocketAddr,
         tls: bool,
-    ) -> HttpConnection<I>
+    ) -> HttpConnection<TokioIo<Warden<S>>>
     where
-        I: Read + Write + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let io = TokioIo::new(Warden::new(stream, self.engine.options.stall_timeout));
         let service = AtPath { service: self.service(), addr, tls };
         let engine = self.engine.clone();
         let stopped = engine.lifecycle.stop_signal();

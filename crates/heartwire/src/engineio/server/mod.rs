@@ -52,6 +52,8 @@ mod engine;
 
 mod pump;
 
+mod warden;
+
 mod upgraded;
 
 mod probe;

@@ -47,6 +47,11 @@ use crate::mailbox::Mailbox;
 ///
 /// It answers every request that it is given, whatever its path: the router that it is mounted in
 /// decides about paths. It needs a tokio runtime, and a host that allows HTTP upgrades.
+///
+/// Connections are the host's until they are WebSockets: how long a client may take with its headers,
+/// and with taking an answer, and how many may be open, is for the host to limit. [`Server::listen`] does.
+///
+/// [`Server::listen`]: super::Server::listen
 #[derive(Clone)]
 pub struct Service {
     pub(super) engine: Arc<Engine>,

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 
+use super::warden::Warden;
 use crate::codec::Codec;
 use crate::link::Link;
 use crate::stream::Stream;
@@ -57,23 +58,29 @@ impl Upgrade {
 
 /// The byte stream, and the bytes that arrived together with the request.
 fn split(upgraded: Upgraded) -> (Link, Box<[u8]>) {
-    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => {
-            let stream = parts.io.into_inner();
-            // Small messages must not wait for each other. Where it cannot be set, they do.
-            let _ = stream.set_nodelay(true);
-            return (Link::new(Stream::Tcp(stream)), parts.read_buf.as_ref().into());
-        }
+    let upgraded = match upgraded.downcast::<TokioIo<Warden<TcpStream>>>() {
+        Ok(parts) => return (tcp(parts.io.into_inner().into_inner()), parts.read_buf[..].into()),
         Err(upgraded) => upgraded,
     };
     #[cfg(feature = "tls")]
-    let upgraded = match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+    let upgraded = match upgraded.downcast::<TokioIo<Warden<TlsStream<TcpStream>>>>() {
         Ok(parts) => {
-            let stream = Stream::Other(Box::pin(parts.io.into_inner()));
-            return (Link::new(stream), parts.read_buf.as_ref().into());
+            let stream = Stream::Other(Box::pin(parts.io.into_inner().into_inner()));
+            return (Link::new(stream), parts.read_buf[..].into());
         }
+        Err(upgraded) => upgraded,
+    };
+    // As hosts accept it.
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => return (tcp(parts.io.into_inner()), parts.read_buf[..].into()),
         Err(upgraded) => upgraded,
     };
     // It brings its early bytes along.
     (Link::new(Stream::Other(Box::pin(TokioIo::new(upgraded)))), Box::default())
+}
+
+fn tcp(stream: TcpStream) -> Link {
+    // Small messages must not wait for each other. Where it cannot be set, they do.
+    let _ = stream.set_nodelay(true);
+    Link::new(Stream::Tcp(stream))
 }

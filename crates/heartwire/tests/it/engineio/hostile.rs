@@ -1,14 +1,16 @@
 //! Clients that take as much of the server as it lets them.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use heartwire::engineio::{Connection, Context, Handler, MessageRef, Server, ServerBuilder};
+use tokio::runtime::Runtime;
 
-use super::support::listen;
-use super::wire::{OPEN, connect, get, post, session, start, upgrade, websocket};
+use super::support::{TestServer, listen};
+use super::wire::{OPEN, begin, connect, get, post, session, start, upgrade, websocket};
 use crate::support::wait_until;
 
 #[test]
@@ -130,6 +132,36 @@ fn a_probe_that_does_not_read_its_pongs_is_not_read() {
     assert_eq!(pongs, sent.div_ceil(ping.len()), "none is lost");
     writer.join().unwrap();
 }
+
+#[test]
+fn an_answer_that_is_not_taken_is_not_held() {
+    let (runtime, _server, _getting) =
+        unread(Server::builder().stall_timeout(Duration::from_millis(50)));
+    wait_until(|| tasks(&runtime) == 1);
+}
+
+/// A server with a client that has asked for more than buffers take, and reads nothing of it. Two tasks
+/// go on if nothing ends the client's connection: that, and the session's.
+fn unread(builder: ServerBuilder) -> (Runtime, TestServer, TcpStream) {
+    let builder = builder.max_payload(2 * LARGE).send_limits(1, 2 * LARGE);
+    let (runtime, mut server) = start(builder);
+    let target = session(&get(server.addr, OPEN, &[]).sid());
+    let connection = runtime.block_on(server.connection());
+    connection.try_send("x".repeat(LARGE)).unwrap();
+    let mut getting = connect(server.addr);
+    begin(&mut getting, &format!("GET {target}"), &[]);
+    getting.write_all(b"\r\n").unwrap();
+    wait_until(|| server.server.stats().messages_sent == 1);
+    (runtime, server, getting)
+}
+
+/// Tasks that are alive besides the one that accepts connections.
+fn tasks(runtime: &Runtime) -> usize {
+    runtime.metrics().num_alive_tasks() - 1
+}
+
+/// More than every buffer between two sockets holds.
+const LARGE: usize = 32 << 20;
 
 /// A server whose connections are received from by the test, or by nobody.
 fn receiving(builder: ServerBuilder) -> (Server, Receiver<Connection>) {

@@ -1,0 +1,115 @@
+//! The stream below HTTP, which fails when its peer is too slow with taking answers. HTTP itself would
+//! wait for ever, and hold the answer as long.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::alarm::Alarm;
+use crate::progress::Progress;
+
+/// A stream that fails when its peer is too slow with taking what is written.
+pub(super) struct Warden<S> {
+    stream: S,
+    patience: Duration,
+    /// Since the peer has not taken everything.
+    stall: Option<Stall>,
+}
+
+struct Stall {
+    progress: Progress,
+    alarm: Pin<Box<Alarm>>,
+}
+
+impl<S> Warden<S> {
+    /// The peer may take `patience` for each step of what waits for it.
+    pub(super) fn new(stream: S, patience: Duration) -> Self {
+        Self { stream, patience, stall: None }
+    }
+
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
+    /// Looks at what became of a try to write `length` bytes.
+    fn watch(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        match (&written, &mut self.stall) {
+            (Poll::Ready(Ok(count)), Some(stall)) if *count < length => {
+                stall.progress.take(Instant::now(), *count, length - count);
+                written
+            }
+            (Poll::Ready(_), _) => {
+                self.stall = None;
+                written
+            }
+            (Poll::Pending, _) => self.wait(cx, length).map(Err),
+        }
+    }
+
+    /// Waits for the peer to take some of `length` bytes, and fails when that takes too long.
+    fn wait(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<io::Error> {
+        let now = Instant::now();
+        let Stall { progress, alarm } = self.stall.get_or_insert_with(|| Stall {
+            progress: Progress::new(now, length),
+            alarm: Box::pin(Alarm::new()),
+        });
+        let deadline = progress.stalled_at(self.patience);
+        let _ = alarm.as_mut().has_fired(now); // what counts is the deadline, which may have moved
+        if deadline > now && alarm.as_mut().poll_at(cx, Some(deadline)).is_pending() {
+            return Poll::Pending;
+        }
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the peer does not take the answer"))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Warden<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Warden<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.watch(cx, written, bytes.len())
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.watch(cx, written, slices.iter().map(|slice| slice.len()).sum())
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch(cx, flushed.map_ok(|()| 0), 0).map_ok(|_| ())
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.watch(cx, shut.map_ok(|()| 0), 0).map_ok(|_| ())
+    }
+}
