@@ -18,6 +18,7 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::futures::OwnedNotified;
+use tokio::time::Sleep;
 use tokio_util::task::TaskTracker;
 
 use super::engine::Engine;
@@ -85,10 +86,10 @@ impl Server {
     }
 }
 
-/// Waits for the answers that are under way.
+/// Waits for the answers that are under way, which end by themselves.
 async fn finish(connections: TaskTracker) {
     connections.close();
-    let _ = tokio::time::timeout(LINGER, connections.wait()).await;
+    connections.wait().await;
 }
 
 fn http_builder() -> http1::Builder {
@@ -101,7 +102,8 @@ fn http_builder() -> http1::Builder {
 }
 
 pin_project! {
-    /// A connection that answers requests, and ends after the one under way when the server stops.
+    /// A connection that answers requests. When the server stops, it ends after the one under way, or
+    /// without its answer if that takes too long.
     struct HttpConnection<I> {
         #[pin]
         http: http1::UpgradeableConnection<I, AtPath>,
@@ -117,8 +119,8 @@ enum Stage {
     New,
     /// It does.
     Open,
-    /// It was told to end.
-    Ending,
+    /// It was told to end, and is cut off when this is over.
+    Ending(Pin<Box<Sleep>>),
 }
 
 impl<I> Future for HttpConnection<I>
@@ -136,13 +138,18 @@ where
         }
         if let (Stage::Open, true) = (&this.stage, this.engine.lifecycle.is_stopped()) {
             this.http.as_mut().graceful_shutdown();
-            *this.stage = Stage::Ending;
+            *this.stage = Stage::Ending(Box::pin(tokio::time::sleep(LINGER)));
         }
-        this.http.poll(cx).map(|result| {
+        if let Poll::Ready(result) = this.http.poll(cx) {
             if let Err(error) = result {
                 tracing::trace!(%error, "connection failed");
             }
-        })
+            return Poll::Ready(());
+        }
+        match this.stage {
+            Stage::Ending(linger) => linger.as_mut().poll(cx),
+            Stage::New | Stage::Open => Poll::Pending,
+        }
     }
 }
 

@@ -140,6 +140,14 @@ fn an_answer_that_is_not_taken_is_not_held() {
     wait_until(|| tasks(&runtime) == 1);
 }
 
+#[test]
+fn no_connection_outlives_its_server() {
+    let (runtime, server, _getting) = unread(Server::builder().stall_timeout(Duration::MAX));
+    runtime.block_on(server.server.close(Duration::ZERO));
+    // The one that accepts connections is gone, too.
+    wait_until(|| runtime.metrics().num_alive_tasks() == 0);
+}
+
 /// A server with a client that has asked for more than buffers take, and reads nothing of it. Two tasks
 /// go on if nothing ends the client's connection: that, and the session's.
 fn unread(builder: ServerBuilder) -> (Runtime, TestServer, TcpStream) {
