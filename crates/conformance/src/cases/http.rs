@@ -321,6 +321,7 @@ pub(super) fn rejected(server: &Server, bytes: impl AsRef<[u8]>) -> Verdict {
     wire.write(bytes);
     if let Some(response) = wire.answer_or_end()? {
         response.status(&[400, 404, 405, 431, 501, 505])?;
+        wire.ends()?;
     }
     server.lives()
 }

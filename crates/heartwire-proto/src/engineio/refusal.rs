@@ -18,7 +18,9 @@ pub enum Refusal {
     Forbidden,
     /// The application could not decide.
     InternalError,
-    /// Another method than GET and POST for a session.
+    /// HTTP that breaks its own rules. Nothing else on the connection can be trusted.
+    MalformedRequest,
+    /// Another method than GET and POST for a session, or than GET for a WebSocket.
     MethodNotAllowed,
     /// Another path than the server's.
     NotFound,
@@ -63,12 +65,13 @@ pub struct Answer {
 
 impl Refusal {
     /// Every refusal; of those of the WebSocket handshake, one.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::BadHandshakeMethod,
         Self::BadRequest,
         Self::ConcurrentRequest,
         Self::Forbidden,
         Self::InternalError,
+        Self::MalformedRequest,
         Self::MethodNotAllowed,
         Self::NotFound,
         Self::ParseError,
@@ -93,6 +96,7 @@ impl Refusal {
             Self::ConcurrentRequest => "concurrent request",
             Self::Forbidden => "forbidden",
             Self::InternalError => "internal error",
+            Self::MalformedRequest => "malformed request",
             Self::MethodNotAllowed => "method not allowed",
             Self::NotFound => "not found",
             Self::ParseError => "parse error",
@@ -134,6 +138,7 @@ impl Refusal {
             Self::UnsupportedEncoding => ending(plain(415, "Unsupported content encoding")),
             Self::PayloadTooLarge => ending(plain(413, "Payload too large")),
             Self::RequestTimeout => ending(plain(408, "Request timeout")),
+            Self::MalformedRequest => plain(400, "Malformed request"),
             Self::MethodNotAllowed => plain(405, "Method not allowed"),
             Self::NotFound => plain(404, "Not found"),
             Self::TooManyConnections => plain(429, "Too many connections"),

@@ -5,21 +5,20 @@
 
 use heartwire_proto::engineio::Refusal;
 use http::header;
-use http::request::Parts;
 use http::{HeaderMap, Version};
 
-/// Checks a request.
+/// Checks a request, whatever it wants: where one is refused, the connection ends with the answer.
 ///
 /// # Errors
 ///
 /// It says not exactly once which host it is for, or its body is coded in a way that nobody here can
 /// undo.
-pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
+pub(super) fn check(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
     // Older versions need no host, newer ones have other ways to name it.
-    if parts.version == Version::HTTP_11 && count(&parts.headers, &header::HOST) != 1 {
-        return Err(Refusal::BadRequest);
+    if version == Version::HTTP_11 && count(headers, &header::HOST) != 1 {
+        return Err(Refusal::MalformedRequest);
     }
-    let codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
+    let codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     for (position, coding) in codings.enumerate() {
         if position > 0 || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
             return Err(Refusal::UnsupportedTransferCoding);

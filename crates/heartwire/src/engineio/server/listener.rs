@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use super::engine::Engine;
 use super::facts::{OverTls, RemoteAddr};
 use super::handle::Server;
+use super::hygiene;
 use super::service::{ResponseFuture, Service};
 use super::warden::Warden;
 use crate::accept::accept;
@@ -167,7 +168,9 @@ impl hyper::service::Service<Request<Incoming>> for AtPath {
 
     fn call(&self, mut request: Request<Incoming>) -> ResponseFuture {
         if !self.service.engine.options.serves(request.uri().path()) {
-            return ResponseFuture::refuse(&self.service.engine, Refusal::NotFound);
+            let checked = hygiene::check(request.version(), request.headers());
+            let refusal = checked.err().unwrap_or(Refusal::NotFound);
+            return ResponseFuture::refuse(&self.service.engine, refusal);
         }
         request.extensions_mut().insert(RemoteAddr(self.addr));
         if self.tls {

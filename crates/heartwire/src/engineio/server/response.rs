@@ -109,7 +109,12 @@ pub(super) fn switching(accept: &str, protocol: Option<HeaderValue>) -> Response
 pub(super) fn refused(refusal: Refusal, upgrade: bool) -> Response<ResponseBody> {
     let Answer { status, code, message, .. } = refusal.answer();
     let status = StatusCode::from_u16(status).expect("the table has HTTP statuses");
-    denied(status, code, message, upgrade)
+    let mut response = denied(status, code, message, upgrade);
+    if let Refusal::MalformedRequest | Refusal::UnsupportedTransferCoding = refusal {
+        // Where its body ends is unknown.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// The answer to a request that the application does not grant.
@@ -151,10 +156,6 @@ fn denied(
         426 => {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        }
-        501 => {
-            // Where its body ends is unknown.
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         _ => {}
     }

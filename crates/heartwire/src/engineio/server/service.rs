@@ -81,15 +81,26 @@ impl Service {
     {
         let (parts, body) = request.into_parts();
         let (parts, decoration) = Decoration::of(&self.engine, parts);
-        let state = match &self.engine.options.cors {
+        let state = match hygiene::check(parts.version, &parts.headers) {
+            Ok(()) => self.answer(parts, body),
+            Err(refusal) => ready(refuse(&self.engine, refusal, false)),
+        };
+        ResponseFuture { state, decoration }
+    }
+
+    /// Answers a preflight request, or does what the request wants.
+    fn answer<B>(&self, parts: Parts, body: B) -> State
+    where
+        B: Body<Data: Buf + Send> + Send + 'static,
+    {
+        match &self.engine.options.cors {
             Some(cors) if parts.method == Method::OPTIONS => {
                 let mut response = response::empty(Cors::PREFLIGHT);
                 cors.decorate_preflight(&parts.headers, response.headers_mut());
-                State::Ready(Some(response))
+                ready(response)
             }
             _ => self.route(parts, body),
-        };
-        ResponseFuture { state, decoration }
+        }
     }
 
     fn route<B>(&self, parts: Parts, body: B) -> State
@@ -105,7 +116,6 @@ impl Service {
     where
         B: Body<Data: Buf + Send> + Send + 'static,
     {
-        hygiene::check(&parts)?;
         let Options { session, origin, cors, .. } = &self.engine.options;
         let request = EngineRequest {
             method: parts.method.as_str(),

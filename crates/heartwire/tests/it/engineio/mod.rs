@@ -15,6 +15,7 @@ mod limits;
 mod options;
 mod proxy;
 mod raw;
+mod refusals;
 mod requester;
 mod scripted;
 mod stall;

@@ -112,6 +112,14 @@ pub(crate) fn receive(stream: &mut TcpStream) -> Answer {
     answer
 }
 
+/// Nothing more comes, and the connection is closed.
+#[track_caller]
+pub(crate) fn assert_ends(stream: &mut TcpStream) {
+    let mut rest = vec![];
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+}
+
 /// Asks for a WebSocket; what the server says to that.
 pub(crate) fn upgrade(addr: SocketAddr, query: &str, headers: &[&str]) -> (TcpStream, Answer) {
     let mut stream = connect(addr);
