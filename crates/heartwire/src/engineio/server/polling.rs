@@ -13,6 +13,7 @@ use http::Response;
 use http::header::{self, HeaderMap};
 use http_body::Body;
 
+use super::super::header::joined;
 use super::super::outgoing::Outgoing;
 use super::application::{Application, Context};
 use super::connection::{Connection, Shared};
@@ -290,9 +291,9 @@ fn tell<R>(
 
 /// Refuses bodies that no client of this version of the protocol sends.
 fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
-        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-    {
+    let encodings = joined(headers, &header::CONTENT_ENCODING);
+    let mut encodings = encodings.iter().flat_map(|list| list.split(','));
+    if encodings.any(|encoding| !encoding.trim().eq_ignore_ascii_case("identity")) {
         return Err(Refusal::UnsupportedEncoding);
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
