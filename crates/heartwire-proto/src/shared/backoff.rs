@@ -57,17 +57,20 @@ impl Backoff {
         self
     }
 
-    /// The time to wait before attempt number `attempt`, counted from 1; `None` to give up. `chance` is
-    /// a random number from 0 to 1.
+    /// The time to wait before attempt number `attempt`, counted from 1; `None` to give up, which only the
+    /// number of attempts decides. `chance` is a random number from 0 to 1. What is no number counts as 1
+    /// for a factor, 0 for jitter, and the middle for chance.
     pub fn delay(&self, attempt: u32, chance: f64) -> Option<Duration> {
         if self.max_attempts.is_some_and(|max| attempt > max) {
             return None;
         }
         let exponent = f64::from(attempt.saturating_sub(1).min(1000));
-        let grown = self.initial.as_secs_f64() * self.factor.max(1.0).powf(exponent);
-        let bounded = grown.min(self.max.as_secs_f64());
-        let spread = 1.0 + self.jitter.clamp(0.0, 1.0) * (2.0 * chance.clamp(0.0, 1.0) - 1.0);
-        Duration::try_from_secs_f64(bounded * spread).ok()
+        let growth = self.factor.max(1.0).powf(exponent).min(f64::MAX);
+        let bounded = (self.initial.as_secs_f64() * growth).min(self.max.as_secs_f64());
+        let jitter = if self.jitter.is_nan() { 0.0 } else { self.jitter.clamp(0.0, 1.0) };
+        let chance = if chance.is_nan() { 0.5 } else { chance.clamp(0.0, 1.0) };
+        let delay = bounded * (1.0 + jitter * (2.0 * chance - 1.0));
+        Some(Duration::try_from_secs_f64(delay).unwrap_or(Duration::MAX))
     }
 }
 
@@ -106,15 +109,22 @@ mod tests {
 
     #[test]
     fn strange_numbers_do_no_harm() {
-        let backoff = Backoff::new().factor(f64::NAN).jitter(f64::INFINITY);
+        let second = Duration::from_secs(1);
+        let backoff = Backoff::new().initial(second).max(4 * second);
         for attempt in [1, 2, u32::MAX] {
-            for chance in [f64::NAN, -1.0, 2.0] {
-                let _ = backoff.delay(attempt, chance);
+            for factor in [f64::NAN, f64::NEG_INFINITY, 0.0] {
+                let constant = backoff.factor(factor);
+                assert_eq!(constant.jitter(f64::NAN).delay(attempt, 0.0), Some(second));
+                assert_eq!(constant.jitter(1.0).delay(attempt, f64::NAN), Some(second));
+                assert_eq!(constant.jitter(f64::INFINITY).delay(attempt, 2.0), Some(2 * second));
+                assert_eq!(constant.jitter(f64::INFINITY).delay(attempt, -1.0), Some(0 * second));
             }
         }
-        assert_eq!(
-            Backoff::new().factor(0.0).jitter(0.0).delay(9, 0.0),
-            Some(Backoff::new().initial)
-        );
+        let steep = backoff.factor(f64::INFINITY).jitter(-1.0);
+        assert_eq!(steep.delay(1, 0.5), Some(second));
+        assert_eq!(steep.delay(2, 0.5), Some(4 * second));
+        assert_eq!(steep.initial(0 * second).delay(2, 0.5), Some(0 * second));
+        let endless = Backoff::new().initial(Duration::MAX).max(Duration::MAX).jitter(1.0);
+        assert_eq!(endless.delay(3, 1.0), Some(Duration::MAX));
     }
 }
