@@ -83,27 +83,39 @@ impl Agent {
     }
 }
 
-/// The agent of those who share their options, on each runtime: a connection lives on the runtime that
-/// it was made on.
+/// The agents of those who share their options, one a runtime: a connection lives on the runtime that it
+/// was made on.
 #[derive(Debug, Default)]
-pub(super) struct SharedAgent(Mutex<Option<(u32, runtime::Id, Agent)>>);
+pub(super) struct SharedAgent(Mutex<Vec<Home>>);
+
+/// An agent, and where it lives.
+#[derive(Debug)]
+struct Home {
+    process: u32,
+    runtime: runtime::Id,
+    agent: Agent,
+}
 
 impl SharedAgent {
     pub(super) fn get(&self, options: &HttpOptions) -> Agent {
         // A connection of the parent process is not this one's either.
         let (process, runtime) = (std::process::id(), Handle::current().id());
-        let mut shared = self.lock();
-        if let Some((owner, id, agent)) = &*shared
-            && (*owner, *id) == (process, runtime)
-        {
-            return agent.clone();
+        let mut homes = self.lock();
+        homes.retain(|home| home.process == process);
+        // The last used stands at the end.
+        let home = match homes.iter().position(|home| home.runtime == runtime) {
+            Some(index) => homes.remove(index),
+            None => Home { process, runtime, agent: Agent::new(options) },
+        };
+        let agent = home.agent.clone();
+        if homes.len() == MAX_RUNTIMES {
+            homes.remove(0);
         }
-        let agent = Agent::new(options);
-        *shared = Some((process, runtime, agent.clone()));
+        homes.push(home);
         agent
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(u32, runtime::Id, Agent)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Home>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,7 +127,7 @@ impl std::fmt::Debug for Agent {
 }
 
 /// The agent of all clients of the process whose options are the default.
-pub(super) static DEFAULT: SharedAgent = SharedAgent(Mutex::new(None));
+pub(super) static DEFAULT: SharedAgent = SharedAgent(Mutex::new(vec![]));
 
 /// The dialer, for requests.
 #[derive(Clone)]
@@ -179,6 +191,36 @@ impl Write for Pooled {
     }
 }
 
+/// Runtimes whose agents are remembered: nobody tells when one has ended.
+const MAX_RUNTIMES: usize = 16;
+
 /// Below the time after which servers close idle connections (Node's: 5 s), so that a request does not
 /// meet a connection that is just being closed.
 const POOL_IDLE: Duration = Duration::from_secs(4);
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn runtimes_that_take_turns_keep_their_agents() {
+        let shared = SharedAgent::default();
+        let runtimes = [(); MAX_RUNTIMES].map(|()| Builder::new_current_thread().build().unwrap());
+        let visit = |runtime: &runtime::Runtime| {
+            let _entered = runtime.enter();
+            let before = shared.lock().iter().any(|home| home.runtime == runtime.handle().id());
+            shared.get(&HttpOptions::default());
+            before
+        };
+        assert!(!runtimes.iter().any(visit), "all are new");
+        assert!(runtimes.iter().all(visit), "all are known");
+        assert!(visit(&runtimes[0]));
+        let another = Builder::new_current_thread().build().unwrap();
+        assert!(!visit(&another));
+        assert!(visit(&runtimes[0]), "it was used lately");
+        assert!(!visit(&runtimes[1]), "it was used longest ago");
+        assert_eq!(shared.lock().len(), MAX_RUNTIMES);
+    }
+}
