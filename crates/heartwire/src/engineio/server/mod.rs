@@ -9,11 +9,11 @@
 mod cors;
 pub use cors::Cors;
 
-mod origin;
-pub use origin::OriginPolicy;
-
 mod proxies;
 pub use proxies::{ForwardedHeader, InvalidNetwork, Network, TrustedProxies};
+
+mod origin;
+pub use origin::OriginPolicy;
 
 mod cookie;
 pub use cookie::{Cookie, SameSite};

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use http::header::{self, HeaderMap};
 
 use super::cors::Cors;
+use super::proxies::Origination;
 
 /// Which web pages may connect.
 #[derive(Clone)]
 pub enum OriginPolicy {
     /// Pages from the host that the request was sent to, to this server or to a proxy that is
-    /// [trusted](super::ServerBuilder::trusted_proxies), and those that CORS allows.
+    /// [trusted](super::ServerBuilder::trusted_proxies), and those that CORS allows. A request that
+    /// came over TLS, as far as is known, comes from no page that did not.
     SameOrigin,
     /// Pages of any origin.
     Any,
@@ -26,12 +28,12 @@ pub enum OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// Whether a request with these headers may go on; `host` is what a trusted proxy says that the
-    /// client has asked for. One without an `Origin` comes from no page.
+    /// Whether a request with these headers, of which this is known, may go on. One without an `Origin`
+    /// comes from no page.
     pub(super) fn allows(
         &self,
         headers: &HeaderMap,
-        host: Option<&str>,
+        known: &Origination<'_>,
         cors: Option<&Cors>,
     ) -> bool {
         let mut origins = headers.get_all(header::ORIGIN).iter();
@@ -50,7 +52,8 @@ impl OriginPolicy {
             Self::Any => true,
             Self::SameOrigin => {
                 let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-                asked.into_iter().chain(host).any(|host| is_same_host(origin, host))
+                let mut hosts = asked.into_iter().chain(known.host);
+                hosts.any(|host| is_same_origin(origin, host, known.https))
             }
             Self::Listed(origins) => origins.iter().any(|listed| listed == origin),
             Self::Check(check) => check(origin),
@@ -69,11 +72,11 @@ impl fmt::Debug for OriginPolicy {
     }
 }
 
-/// Whether `origin` names `host`, which has no scheme. The scheme is not compared: a proxy that ends
-/// TLS lets `https` pages arrive over `http`.
-fn is_same_host(origin: &str, host: &str) -> bool {
+/// Whether `origin` names `host`, which was asked over TLS if `https`. Without it nothing is known of the
+/// scheme: a proxy that ends TLS lets `https` pages arrive over `http`.
+fn is_same_origin(origin: &str, host: &str, https: bool) -> bool {
     let (default_port, authority) = match origin.split_once("://") {
-        Some(("http", authority)) => ("80", authority),
+        Some(("http", authority)) if !https => ("80", authority),
         Some(("https", authority)) => ("443", authority),
         _ => return false,
     };
@@ -96,8 +99,9 @@ mod tests {
 
     #[test]
     fn same_origin_compares_host_and_port() {
-        let yes = |origin, host| assert!(is_same_host(origin, host), "{origin} {host}");
-        let no = |origin, host| assert!(!is_same_host(origin, host), "{origin} {host}");
+        let same = |origin, host| is_same_origin(origin, host, false);
+        let yes = |origin, host| assert!(same(origin, host), "{origin} {host}");
+        let no = |origin, host| assert!(!same(origin, host), "{origin} {host}");
         yes("http://localhost:3000", "localhost:3000");
         yes("https://example.com", "example.com");
         yes("https://Example.com", "example.COM:443");
@@ -112,5 +116,12 @@ mod tests {
         no("null", "null");
         no("file://localhost", "localhost");
         no("", "");
+    }
+
+    #[test]
+    fn over_tls_the_scheme_counts() {
+        assert!(is_same_origin("https://example.com", "example.com", true));
+        assert!(!is_same_origin("http://example.com", "example.com", true));
+        assert!(!is_same_origin("http://example.com:443", "example.com:443", true));
     }
 }

@@ -124,8 +124,8 @@ impl Service {
         };
         let route = Route::of(&request, &session.transports)?;
         if parts.headers.contains_key(header::ORIGIN) {
-            let host = self.engine.origination(&parts).host;
-            if !origin.allows(&parts.headers, host, cors.as_ref()) {
+            let known = self.engine.origination(&parts);
+            if !origin.allows(&parts.headers, &known, cors.as_ref()) {
                 return Err(Refusal::Forbidden);
             }
         }

@@ -119,6 +119,10 @@ fn a_page_from_the_proxys_host_is_of_the_same_origin() {
     assert_eq!(get(server.addr, OPEN, &lines).status, 200);
     let lines = ["Origin: https://evil.example", "X-Forwarded-Host: public.example"];
     assert_eq!(get(server.addr, OPEN, &lines).status, 403);
+    let page = ["Origin: http://public.example", "X-Forwarded-Host: public.example"];
+    assert_eq!(get(server.addr, OPEN, &page).status, 200);
+    let over_tls = [&page[..], &["X-Forwarded-Proto: https"]].concat();
+    assert_eq!(get(server.addr, OPEN, &over_tls).status, 403, "of another scheme");
 }
 
 fn local() -> [Network; 1] {
