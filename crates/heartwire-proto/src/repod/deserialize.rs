@@ -101,7 +101,8 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_, 'de> {
         match value.as_str() {
             Some(variant) => visitor.visit_enum(variant.into_deserializer()),
             None => Err(de::Error::custom(format!(
-                "{value}, expected the name of a variant or a map with it"
+                "{}, expected the name of a variant or a map with it",
+                value.excerpt()
             ))),
         }
     }

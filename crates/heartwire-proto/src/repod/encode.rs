@@ -12,10 +12,10 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::ser::{self, Serialize};
+use serde::ser::{self, Serialize, SerializeMap, SerializeSeq};
 
 use super::head::Head;
-use super::value::{Ext, MAX_DEPTH, NANOSECONDS, TIMESTAMP, Timestamp, Value};
+use super::value::{Ext, MAX_DEPTH, NANOSECONDS, Reader, TIMESTAMP, Timestamp, Value, Walk};
 use crate::shared::Weight;
 
 /// A message that is ready for the wire. Clones share its bytes, so one can be sent to many.
@@ -636,19 +636,56 @@ fn serialize_ext<S: ser::Serializer>(
 
 impl Serialize for Value<'_> {
     fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match *self {
-            Self::Nil => serializer.serialize_unit(),
-            Self::Bool(value) => serializer.serialize_bool(value),
-            Self::Int(number) => serializer.serialize_i64(number),
-            Self::UInt(number) => serializer.serialize_u64(number),
-            Self::Float(number) => serializer.serialize_f64(number),
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::Binary(bytes) => serializer.serialize_bytes(bytes),
-            Self::Array(array) => serializer.collect_seq(array.iter()),
-            Self::Map(map) => serializer.collect_map(map.iter()),
-            Self::Ext(ext) => ext.serialize(serializer),
-            Self::Timestamp(timestamp) => timestamp.serialize(serializer),
+        serialize_content(*self, &mut self.content(), serializer)
+    }
+}
+
+impl Serialize for Walk<'_> {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut reader = self.start;
+        let value = Value::read(&mut reader);
+        let serialized = serialize_content(value, &mut reader, serializer)?;
+        self.end.set(Some(reader));
+        Ok(serialized)
+    }
+}
+
+/// Serialises a value, and goes past its content on the way.
+fn serialize_content<'a, S: ser::Serializer>(
+    value: Value<'a>,
+    content: &mut Reader<'a>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Value::Nil => serializer.serialize_unit(),
+        Value::Bool(value) => serializer.serialize_bool(value),
+        Value::Int(number) => serializer.serialize_i64(number),
+        Value::UInt(number) => serializer.serialize_u64(number),
+        Value::Float(number) => serializer.serialize_f64(number),
+        Value::Text(text) => serializer.serialize_str(text),
+        Value::Binary(bytes) => serializer.serialize_bytes(bytes),
+        Value::Array(array) => {
+            let mut elements = serializer.serialize_seq(Some(array.len()))?;
+            for _ in 0..array.len() {
+                let element = Walk::from(content);
+                elements.serialize_element(&element)?;
+                *content = element.rest();
+            }
+            elements.end()
         }
+        Value::Map(map) => {
+            let mut entries = serializer.serialize_map(Some(map.len()))?;
+            for _ in 0..map.len() {
+                let key = Walk::from(content);
+                entries.serialize_key(&key)?;
+                let value = Walk::from(&key.rest());
+                entries.serialize_value(&value)?;
+                *content = value.rest();
+            }
+            entries.end()
+        }
+        Value::Ext(ext) => ext.serialize(serializer),
+        Value::Timestamp(timestamp) => timestamp.serialize(serializer),
     }
 }
 

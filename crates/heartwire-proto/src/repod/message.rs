@@ -39,10 +39,11 @@ impl<'a> MessageRef<'a> {
         Ok(action.map(|action| Self { payload, action }))
     }
 
-    /// The name of the action: its text, and for anything else what Python's `str()` makes of it.
+    /// The name of the action: its text, and for anything else what Python's `str()` makes of it, of which
+    /// no more than an [excerpt](Value::excerpt) is made.
     pub fn action(self) -> Cow<'a, str> {
         let value = self.action_value();
-        value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed)
+        value.as_str().map_or_else(|| Cow::Owned(value.excerpt()), Cow::Borrowed)
     }
 
     /// The value behind `action`, which is a text mostly.
@@ -106,7 +107,8 @@ impl Message {
         MessageRef { payload: &self.payload, action: self.action }
     }
 
-    /// The name of the action: its text, and for anything else what Python's `str()` makes of it.
+    /// The name of the action: its text, and for anything else what Python's `str()` makes of it, of which
+    /// no more than an [excerpt](Value::excerpt) is made.
     pub fn action(&self) -> Cow<'_, str> {
         self.as_message_ref().action()
     }

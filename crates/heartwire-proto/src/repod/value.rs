@@ -4,7 +4,8 @@
 //! nested too deep. After that a [`Value`] borrows from it, and arrays and maps are read as they are
 //! walked through: a message costs no more memory than its bytes, whatever its counts announce.
 
-use std::fmt;
+use std::cell::Cell;
+use std::fmt::{self, Write};
 
 use super::head::{Head, HeadError};
 
@@ -144,8 +145,14 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
     fn python_repr(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.python_repr_of(&mut self.content(), f)
+    }
+
+    /// Goes past the content, which lies at the reader, on the way: each byte is read once, however deep it
+    /// lies.
+    fn python_repr_of(self, content: &mut Reader<'a>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nil => f.write_str("None"),
             Self::Bool(true) => f.write_str("True"),
@@ -157,23 +164,23 @@ impl Value<'_> {
             Self::Binary(bytes) => write!(f, "b'{}'", bytes.escape_ascii()),
             Self::Array(array) => {
                 f.write_str("[")?;
-                for (index, value) in array.iter().enumerate() {
+                for index in 0..array.length {
                     if index > 0 {
                         f.write_str(", ")?;
                     }
-                    value.python_repr(f)?;
+                    Self::read(content).python_repr_of(content, f)?;
                 }
                 f.write_str("]")
             }
             Self::Map(map) => {
                 f.write_str("{")?;
-                for (index, (key, value)) in map.iter().enumerate() {
+                for index in 0..map.length {
                     if index > 0 {
                         f.write_str(", ")?;
                     }
-                    key.python_repr(f)?;
+                    Self::read(content).python_repr_of(content, f)?;
                     f.write_str(": ")?;
-                    value.python_repr(f)?;
+                    Self::read(content).python_repr_of(content, f)?;
                 }
                 f.write_str("}")
             }
@@ -184,6 +191,46 @@ impl Value<'_> {
                 write!(f, "Timestamp(seconds={seconds}, nanoseconds={nanoseconds})")
             }
         }
+    }
+
+    /// Where the elements of arrays and maps are read.
+    pub(super) fn content(self) -> Reader<'a> {
+        match self {
+            Self::Array(Array { bytes, .. }) | Self::Map(Map { bytes, .. }) => Reader { bytes },
+            Self::Nil
+            | Self::Bool(_)
+            | Self::Int(_)
+            | Self::UInt(_)
+            | Self::Float(_)
+            | Self::Text(_)
+            | Self::Binary(_)
+            | Self::Ext(_)
+            | Self::Timestamp(_) => Reader { bytes: &[] },
+        }
+    }
+
+    /// What [`Display`](fmt::Display) writes, if it takes no more than 256 bytes, and otherwise the
+    /// beginning of that and `…`. No more of the value is read.
+    pub fn excerpt(self) -> String {
+        let mut excerpt = Excerpt(String::new());
+        if write!(excerpt, "{self}").is_err() {
+            excerpt.0.push('…');
+        }
+        excerpt.0
+    }
+}
+
+/// A text that refuses to grow beyond [`MAX_EXCERPT_BYTES`].
+struct Excerpt(String);
+
+impl Write for Excerpt {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut end = text.len().min(MAX_EXCERPT_BYTES - self.0.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.0.push_str(&text[..end]);
+        if end < text.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -251,13 +298,98 @@ impl<'a> Map<'a> {
 
 impl fmt::Debug for Array<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        debug_content(Value::Array(*self), &mut Reader { bytes: self.bytes }, f)
     }
 }
 
 impl fmt::Debug for Map<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        debug_content(Value::Map(*self), &mut Reader { bytes: self.bytes }, f)
+    }
+}
+
+/// Writes what a value holds, and goes past it if that succeeds.
+fn debug_content<'a>(
+    value: Value<'a>,
+    content: &mut Reader<'a>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    if let Value::Array(array) = value {
+        let mut list = f.debug_list();
+        for _ in 0..array.length {
+            let element = Walk::from(content);
+            list.entry(&element);
+            let Some(end) = element.end.get() else { break };
+            *content = end;
+        }
+        list.finish()
+    } else if let Value::Map(map) = value {
+        let mut entries = f.debug_map();
+        for _ in 0..map.length {
+            let key = Walk::from(content);
+            entries.key(&key);
+            let Some(start) = key.end.get() else { break };
+            let value = Walk::from(&start);
+            entries.value(&value);
+            let Some(end) = value.end.get() else { break };
+            *content = end;
+        }
+        entries.finish()
+    } else {
+        fmt::Debug::fmt(&value, f)
+    }
+}
+
+impl fmt::Debug for Walk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// What is in the parentheses of `Array(…)` and `Map(…)`.
+        struct Content<'c, 'a>(Value<'a>, &'c Cell<Reader<'a>>);
+
+        impl fmt::Debug for Content<'_, '_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let Self(value, place) = *self;
+                let mut reader = place.get();
+                debug_content(value, &mut reader, f)?;
+                place.set(reader);
+                Ok(())
+            }
+        }
+
+        let mut reader = self.start;
+        let value = Value::read(&mut reader);
+        let place = Cell::new(reader);
+        let content = Content(value, &place);
+        if value.as_array().is_some() {
+            f.debug_tuple("Array").field(&content).finish()?;
+        } else if value.as_map().is_some() {
+            f.debug_tuple("Map").field(&content).finish()?;
+        } else {
+            content.fmt(f)?;
+        }
+        self.end.set(Some(place.get()));
+        Ok(())
+    }
+}
+
+/// The next value of a reader, which tells where it has ended once it was walked through: who wants what
+/// follows does not walk again. Without that, a byte would be read as often as arrays lie around it.
+pub(super) struct Walk<'a> {
+    pub(super) start: Reader<'a>,
+    pub(super) end: Cell<Option<Reader<'a>>>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn from(reader: &Reader<'a>) -> Self {
+        Self { start: *reader, end: Cell::new(None) }
+    }
+
+    /// What follows the value.
+    pub(super) fn rest(&self) -> Reader<'a> {
+        self.end.get().unwrap_or_else(|| {
+            let mut reader = self.start;
+            reader.next_value();
+            reader
+        })
     }
 }
 
@@ -465,6 +597,9 @@ pub(super) const TIMESTAMP: i8 = -1;
 
 pub(super) const NANOSECONDS: u32 = 1_000_000_000;
 
+/// Bytes of a value that are shown.
+const MAX_EXCERPT_BYTES: usize = 256;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -536,6 +671,38 @@ mod tests {
         named(b"\xcb\x7e\x37\xe4\x3c\x88\x00\x75\x9c", "1e+300");
         named(b"\xcb\x7f\xf0\x00\x00\x00\x00\x00\x00", "inf");
         named(b"\x92\x01\xa1x", "[1, 'x']");
+    }
+
+    #[test]
+    fn excerpts_are_short() {
+        assert_eq!(value(b"\x92\x01\xa1x").excerpt(), "[1, 'x']");
+        let long = [&b"\xda\x01\x01"[..], "a".repeat(257).as_bytes()].concat();
+        assert_eq!(value(&long).excerpt(), "a".repeat(256) + "…");
+        let wide = [&b"\xda\x02\x57"[..], "a".as_bytes(), "ż".repeat(299).as_bytes()].concat();
+        assert_eq!(value(&wide).excerpt(), "a".to_owned() + &"ż".repeat(127) + "…");
+    }
+
+    #[test]
+    fn debugging_shows_values_and_their_kinds() {
+        let bytes = b"\x82\xa1k\x92\x01\x81\xc0\xc3\x05\x90";
+        let expected =
+            r#"Map({Text("k"): Array([Int(1), Map({Nil: Bool(true)})]), Int(5): Array([])})"#;
+        assert_eq!(format!("{:?}", value(bytes)), expected);
+    }
+
+    #[test]
+    fn a_writer_that_refuses_ends_the_walk() {
+        struct Refusing(usize);
+        impl Write for Refusing {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                self.0 = self.0.checked_sub(text.len()).ok_or(fmt::Error)?;
+                Ok(())
+            }
+        }
+        let value = value(b"\x82\xa1k\x92\x01\x81\xc0\xc3\x05\x90");
+        for room in 0..format!("{value:?}").len() {
+            assert!(write!(Refusing(room), "{value:?}").is_err());
+        }
     }
 
     #[track_caller]

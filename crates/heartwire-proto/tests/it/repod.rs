@@ -162,6 +162,63 @@ fn types_of_rust_go_through() {
     assert!(error.to_string().contains("invalid type: string \"everything\""), "{error}");
 }
 
+/// Depth costs nothing: who sends much, deep inside, must not keep this side busy for long.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_lies_deep_is_walked_through_once() {
+    let shallow = nested_numbers(1);
+    let deep = nested_numbers(500);
+    let walks: [(&str, fn(&Message)); 5] = [
+        ("action", |message| assert!(message.action().len() < 300)),
+        ("display", |message| assert!(message.action_value().to_string().len() > 1 << 20)),
+        ("debug", |message| assert!(format!("{message:?}").len() > 1 << 20)),
+        ("frame", |message| assert!(Frame::encode(message).unwrap() == message.to_frame())),
+        ("json", |message| assert!(serde_json::to_string(message).unwrap().len() > 1 << 20)),
+    ];
+    for (name, walk) in walks {
+        let cost = |message| {
+            let before = cpu_time();
+            walk(message);
+            cpu_time() - before
+        };
+        let (shallow, deep) = (0..3)
+            .map(|_| (cost(&shallow), cost(&deep)))
+            .reduce(|sum, next| (sum.0 + next.0, sum.1 + next.1))
+            .unwrap();
+        let noise = Duration::from_millis(20);
+        assert!(deep < shallow * 8 + noise, "{name}: {deep:?} deep inside, {shallow:?} outside");
+    }
+}
+
+/// A message whose action is a list in a list in a list … of a million numbers.
+#[cfg(target_os = "linux")]
+fn nested_numbers(depth: usize) -> Message {
+    let (head, count) = (b"\x81\xa6action", 1_u32 << 20);
+    let numbers = [&[0xdd][..], &count.to_be_bytes(), &vec![7; count as usize]].concat();
+    let payload = [&head[..], &vec![0x91; depth], &numbers].concat();
+    Message::decode(&payload).unwrap().unwrap()
+}
+
+/// The time that processors have spent on this thread.
+#[cfg(target_os = "linux")]
+fn cpu_time() -> Duration {
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(schedstat.split(' ').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn a_name_that_is_no_text_is_cut_off() {
+    let message = |action: Json| {
+        let frame = Frame::encode(&json!({"action": action})).unwrap();
+        Message::decode(&frame.as_bytes()[4..]).unwrap().unwrap()
+    };
+    let text = "a".repeat(1000);
+    assert_eq!(message(json!(text)).action(), text, "texts are whole");
+    let list = message(json!([text]));
+    assert_eq!(list.action(), format!("['{}…", "a".repeat(254)));
+    assert_eq!(list.action_value().to_string(), format!("['{text}']"));
+}
+
 #[test]
 fn a_greeting_comes_first_and_only_from_servers() {
     let mut queue = queue();
