@@ -16,7 +16,7 @@ pub(super) fn encode(object: &Bound<'_, PyAny>) -> PyResult<Frame> {
     let failure = RefCell::new(None);
     Frame::encode_any(&Object { object, failure: &failure }).map_err(|error| {
         failure.into_inner().unwrap_or_else(|| match error {
-            EncodeError::TooDeep => PyValueError::new_err("recursion limit exceeded."),
+            EncodeError::TooDeep(_) => PyValueError::new_err("recursion limit exceeded."),
             error => PyValueError::new_err(error.to_string()),
         })
     })

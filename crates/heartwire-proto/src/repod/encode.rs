@@ -10,12 +10,13 @@
 //! form, floats in eight bytes, text and bytes kept apart, maps in order.
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 use serde::ser::{self, Serialize, SerializeMap, SerializeSeq};
 
 use super::head::Head;
-use super::value::{Ext, MAX_DEPTH, NANOSECONDS, Reader, TIMESTAMP, Timestamp, Value, Walk};
+use super::value::{self, Ext, MAX_DEPTH, NANOSECONDS, Reader, TIMESTAMP, Timestamp, Value, Walk};
 use crate::shared::Weight;
 
 /// A message that is ready for the wire. Clones share its bytes, so one can be sent to many.
@@ -45,7 +46,7 @@ impl Frame {
     pub fn encode_any<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
         let mut out = Vec::with_capacity(TYPICAL_BYTES);
         out.extend_from_slice(&[0; LENGTH_BYTES]);
-        value.serialize(&mut Encoder { out: &mut out, depth: 0, bytes: BytesAs::Binary })?;
+        value.serialize(&mut Encoder::new(&mut out))?;
         set_length(&mut out)?;
         Ok(Self(Bytes::from(out)))
     }
@@ -94,13 +95,22 @@ impl Frame {
 fn encode_map<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<usize, EncodeError> {
     let start = out.len();
     out.extend_from_slice(&[0; LENGTH_BYTES]);
-    value.serialize(&mut Encoder { out, depth: 0, bytes: BytesAs::Binary })?;
+    value.serialize(&mut Encoder::new(out))?;
     let payload = start + LENGTH_BYTES;
     if !matches!(Head::read(&out[payload..]), Ok((Head::Map(_), _))) {
-        return Err(EncodeError::NotAMap);
+        return Err(EncodeError::NotAMap(excerpt(&out[payload..])));
     }
     set_length(&mut out[start..])?;
     Ok(out.len() - start)
+}
+
+/// The beginning of a value that was written.
+fn excerpt(written: &[u8]) -> String {
+    // It is no value where a type serialises itself as more or less than one.
+    match value::check(written, "") {
+        Ok(_) => Value::read(&mut Reader { bytes: written }).excerpt(),
+        Err(error) => error.to_string(),
+    }
 }
 
 /// Fills in the length in front of a payload.
@@ -136,10 +146,11 @@ impl fmt::Debug for Frame {
 pub enum EncodeError {
     /// An integer below -2^63 or above 2^64 - 1.
     IntegerOutOfRange(String),
-    /// Something else than a map.
-    NotAMap,
-    /// It is nested deeper than [`MAX_DEPTH`].
-    TooDeep,
+    /// Something else than a map: an [excerpt](Value::excerpt) of it.
+    NotAMap(String),
+    /// It is nested deeper than [`MAX_DEPTH`]: an [excerpt](Value::excerpt) of the key that this is behind, if
+    /// it is a map.
+    TooDeep(Option<String>),
     /// It takes more bytes than a frame can announce.
     TooLong(usize),
     /// The value cannot be serialised, for the reason that it gives.
@@ -152,8 +163,11 @@ impl fmt::Display for EncodeError {
             Self::IntegerOutOfRange(number) => {
                 write!(f, "integer {number} out of range, expected -2^63 to 2^64 - 1")
             }
-            Self::NotAMap => f.write_str("value that is no map, a message has to be one"),
-            Self::TooDeep => write!(f, "value nested deeper than {MAX_DEPTH}"),
+            Self::NotAMap(value) => write!(f, "{value:?} is no map, a message has to be one"),
+            Self::TooDeep(Some(key)) => {
+                write!(f, "value behind {key:?} nested deeper than {MAX_DEPTH}")
+            }
+            Self::TooDeep(None) => write!(f, "value nested deeper than {MAX_DEPTH}"),
             Self::TooLong(length) => {
                 write!(f, "value of {length} bytes, a frame carries at most {}", u32::MAX)
             }
@@ -175,6 +189,8 @@ struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     depth: usize,
     bytes: BytesAs,
+    /// Where the last key of the outermost map is, for errors.
+    key: Option<Range<usize>>,
 }
 
 /// What the next bytes are written as.
@@ -185,7 +201,11 @@ enum BytesAs {
     Ext,
 }
 
-impl Encoder<'_> {
+impl<'a> Encoder<'a> {
+    fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, depth: 0, bytes: BytesAs::Binary, key: None }
+    }
+
     fn head(&mut self, head: Head) -> Result<(), EncodeError> {
         head.write(self.out);
         Ok(())
@@ -193,7 +213,7 @@ impl Encoder<'_> {
 
     fn enter(&mut self) -> Result<(), EncodeError> {
         if self.depth == MAX_DEPTH {
-            return Err(EncodeError::TooDeep);
+            return Err(EncodeError::TooDeep(self.key.clone().map(|key| excerpt(&self.out[key]))));
         }
         self.depth += 1;
         Ok(())
@@ -244,6 +264,16 @@ impl<'e, 'a> Compound<'e, 'a> {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
         self.count += 1;
         value.serialize(&mut *self.encoder)
+    }
+
+    #[inline]
+    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
+        let start = self.encoder.out.len();
+        self.element(key)?;
+        if self.encoder.depth == 1 {
+            self.encoder.key = Some(start..self.encoder.out.len());
+        }
+        Ok(())
     }
 
     fn close(self) -> Result<(), EncodeError> {
@@ -534,7 +564,7 @@ impl ser::SerializeMap for Compound<'_, '_> {
     type Error = EncodeError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
-        self.element(key)
+        self.key(key)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
@@ -555,7 +585,7 @@ impl ser::SerializeStruct for Compound<'_, '_> {
         key: &'static str,
         value: &T,
     ) -> Result<(), EncodeError> {
-        self.element(key)?;
+        self.key(key)?;
         value.serialize(&mut *self.encoder)
     }
 

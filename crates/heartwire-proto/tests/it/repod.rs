@@ -31,24 +31,62 @@ fn encodings_are_the_originals() {
 #[test]
 fn values_that_cannot_be_sent() {
     let rows = spec();
-    let row = |index: usize| rows["encode_errors"][index]["py"].as_str().unwrap().to_owned();
-    assert_eq!(row(0), "{'v':2**64}");
-    let error = Frame::encode(&v(1_u128 << 64)).unwrap_err();
-    assert_eq!(error, EncodeError::IntegerOutOfRange("18446744073709551616".to_owned()));
-    assert_eq!(row(1), "{'v':-2**63-1}");
-    let error = Frame::encode(&v(i128::from(i64::MIN) - 1)).unwrap_err();
-    assert_eq!(error, EncodeError::IntegerOutOfRange("-9223372036854775809".to_owned()));
-    // The other rows have no counterpart in Rust: there are no sets that serde does not take for lists,
-    // no half characters in a `str`, and no values without a serialisation.
-    assert_eq!(Frame::encode(&[1, 2]), Err(EncodeError::NotAMap));
-    assert_eq!(Frame::encode("text"), Err(EncodeError::NotAMap));
+    let rows = rows["encode_errors"].as_array().unwrap();
+    assert_eq!(rows.len(), 7);
+    for row in rows {
+        let python = row["py"].as_str().unwrap();
+        let what = row["msg"].as_str().unwrap();
+        let error = match python {
+            "{'v':2**64}" => Frame::encode(&v(1_u128 << 64)),
+            "{'v':-2**63-1}" => Frame::encode(&v(i128::from(i64::MIN) - 1)),
+            // What a type of Rust says of itself when it has no form to be sent in.
+            "{'v':{1,2}}" | "{'v':object()}" | "{'v':'\\ud800'}" | "{'v':frozenset()}"
+            | "{'v':1j}" => Frame::encode(&v(Unsendable(what))),
+            other => panic!("no value for {other}"),
+        };
+        let expected = match python {
+            "{'v':2**64}" => EncodeError::IntegerOutOfRange("18446744073709551616".to_owned()),
+            "{'v':-2**63-1}" => EncodeError::IntegerOutOfRange("-9223372036854775809".to_owned()),
+            _ => EncodeError::Custom(what.to_owned()),
+        };
+        assert_eq!(error, Err(expected), "{python}");
+    }
+}
+
+/// A value that cannot be serialised, for this reason.
+struct Unsendable<'a>(&'a str);
+
+impl Serialize for Unsendable<'_> {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom(self.0))
+    }
+}
+
+#[test]
+fn errors_say_which_value_cannot_be_sent() {
+    #[derive(Serialize)]
+    struct Named<T> {
+        fine: u8,
+        deep: T,
+    }
+    fn says(result: Result<Frame, EncodeError>, expected: &str) {
+        assert_eq!(result.unwrap_err().to_string(), expected);
+    }
+    says(Frame::encode(&[1, 2]), "\"[1, 2]\" is no map, a message has to be one");
+    says(Frame::encode("text"), "\"text\" is no map, a message has to be one");
+    says(Frame::encode(&()), "\"None\" is no map, a message has to be one");
     let mut deep = json!(null);
     for _ in 0..600 {
         deep = json!([deep]);
     }
-    assert_eq!(Frame::encode(&v(deep)), Err(EncodeError::TooDeep));
-    let error = Frame::encode(&v(Ext { code: -1, data: b"" })).unwrap_err();
-    assert_eq!(error.to_string(), "extension -1, expected 0 to 127");
+    let expected = "value behind \"deep\" nested deeper than 512";
+    says(Frame::encode(&Named { fine: 1, deep: &deep }), expected);
+    says(Frame::encode(&json!({"fine": {"x": 1}, "deep": deep})), expected);
+    says(Frame::encode_any(&deep), "value nested deeper than 512");
+    let huge = v(u128::MAX);
+    let expected = format!("integer {} out of range, expected -2^63 to 2^64 - 1", u128::MAX);
+    says(Frame::encode(&huge), &expected);
+    says(Frame::encode(&v(Ext { code: -1, data: b"" })), "extension -1, expected 0 to 127");
 }
 
 #[test]

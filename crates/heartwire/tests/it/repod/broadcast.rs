@@ -37,7 +37,7 @@ fn a_broadcast_reaches_everybody_and_is_encoded_once() {
             assert_eq!(peer.recv(), number(0));
         }
         let error = server.server.send_to_all("no map").unwrap_err();
-        assert_eq!(error, EncodeError::NotAMap);
+        assert_eq!(error, EncodeError::NotAMap("no map".to_owned()));
     });
 }
 

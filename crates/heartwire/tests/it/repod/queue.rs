@@ -51,7 +51,8 @@ fn what_cannot_be_sent_is_an_error_of_who_sends_it() {
         let (runtime, mut server) = with(silent(Server::builder()));
         let client = Client::new("127.0.0.1", server.port());
         client.start_background();
-        assert_eq!(client.send("no map"), Err(SendError::Encode(EncodeError::NotAMap)));
+        let error = EncodeError::NotAMap("no map".to_owned());
+        assert_eq!(client.send("no map"), Err(SendError::Encode(error)));
         let large = serde_json::Map::from_iter([("action".to_owned(), json!("a"))]);
         client.send(&large).unwrap();
         assert_eq!(runtime.block_on(server.message()), json!({"action": "a"}));
