@@ -444,9 +444,12 @@ impl<T: Outgoing> ServerSession<T> {
         !self.outputs.is_empty()
     }
 
-    /// Whether a GET waits for packets.
-    pub fn has_poll(&self) -> bool {
-        matches!(self.state, State::Polling(Polling { poll: Some(_), .. }))
+    /// The GET that waits for packets.
+    pub fn waiting_poll(&self) -> Option<ExchangeId> {
+        match &self.state {
+            State::Polling(polling) => polling.poll,
+            State::Farewell { .. } | State::WebSocket | State::Closed => None,
+        }
     }
 
     /// Whether the session has ended.

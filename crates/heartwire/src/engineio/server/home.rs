@@ -193,6 +193,15 @@ impl Polling {
         self.take_end()
     }
 
+    /// Takes the news that the client has left a GET that another one had overtaken. The one that waits
+    /// was sent when the client had given the session up already.
+    pub(super) fn handle_overtaken_poll_gone(&mut self) {
+        let Some(poll) = self.session.waiting_poll() else { return };
+        self.session.handle_poll_gone(poll);
+        self.explain("GET left before its answer");
+        self.poll_waker.take().into_iter().for_each(Waker::wake);
+    }
+
     /// How the session ended, once, when nothing of it is under way: no answer on its way to a GET, no
     /// message with the user.
     pub(super) fn take_end(&mut self) -> Option<End> {

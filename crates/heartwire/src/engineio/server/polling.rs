@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
@@ -12,6 +12,7 @@ use heartwire_proto::engineio::{MessageRef, Packet, PacketError, Refusal, payloa
 use http::Response;
 use http::header::{self, HeaderMap};
 use http_body::Body;
+use tokio::time::{Sleep, sleep};
 
 use super::super::header::joined;
 use super::super::outgoing::Outgoing;
@@ -25,29 +26,66 @@ use crate::callback::guard;
 
 /// Takes a GET. Ready at once if there is something to say.
 pub(super) fn get(server: &Arc<Engine>, shared: Arc<Shared>) -> Result<PollFuture, Refusal> {
-    let result = tell(server, &shared, |polling, now| {
+    let stage = begin(server, &shared, |polling| {
+        polling.session.waiting_poll().map(|_| Stage::Crossing(Box::pin(sleep(OVERTAKING))))
+    })?;
+    Ok(PollFuture { server: server.clone(), shared, stage })
+}
+
+/// Hands a GET to the session, unless there is something to wait for first.
+fn begin(
+    server: &Engine,
+    shared: &Arc<Shared>,
+    wait: impl FnOnce(&Polling) -> Option<Stage>,
+) -> Result<Stage, Refusal> {
+    let result = tell(server, shared, |polling, now| {
         polling.leave_waker.take().into_iter().for_each(Waker::wake);
+        if let Some(stage) = wait(polling) {
+            return Ok(stage);
+        }
         let result = polling.session.handle_poll(now);
         polling.explain("GET while another one waits");
-        result
+        result.map(Stage::Waiting)
     });
-    let poll = result.ok_or(Refusal::BadRequest)??;
-    Ok(PollFuture { server: server.clone(), shared, poll: Some(poll) })
+    result.ok_or(Refusal::BadRequest)?
 }
 
 /// A GET that waits for packets. Dropping it means that the client has left.
 pub(super) struct PollFuture {
     server: Arc<Engine>,
     shared: Arc<Shared>,
-    poll: Option<ExchangeId>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Another GET waits, and may have overtaken this one: requests over two connections are not
+    /// always handled in the order in which they were sent. A client that has left a GET before it sent
+    /// the next is about to be noticed.
+    Crossing(Pin<Box<Sleep>>),
+    /// The session has it.
+    Waiting(ExchangeId),
+    Answered,
+}
+
+impl PollFuture {
+    pub(super) fn server(&self) -> &Engine {
+        &self.server
+    }
 }
 
 impl Future for PollFuture {
-    type Output = Response<ResponseBody>;
+    type Output = Result<Response<ResponseBody>, Refusal>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let poll = this.poll.expect("it is not polled after it was ready");
+        if let Stage::Crossing(patience) = &mut this.stage {
+            ready!(patience.as_mut().poll(cx));
+            this.stage = Stage::Answered; // if it is refused
+            this.stage = begin(&this.server, &this.shared, |_| None)?;
+        }
+        let Stage::Waiting(poll) = this.stage else {
+            unreachable!("it is not polled after it was ready");
+        };
         let mut home = this.shared.home();
         let mut end = None;
         if let Home::Polling(polling) = &mut *home {
@@ -59,7 +97,7 @@ impl Future for PollFuture {
         let answer = home.take_answer(poll);
         let result = match (&mut *home, answer) {
             (home, Some(answer)) => {
-                this.poll = None;
+                this.stage = Stage::Answered;
                 if let Home::Polling(polling) = home {
                     end = end.or(polling.take_end());
                 }
@@ -69,7 +107,12 @@ impl Future for PollFuture {
                     ..Traffic::default()
                 });
                 let receipts = answer.messages.into_iter().filter_map(Outgoing::into_receipt);
-                Poll::Ready(response::packets(answer.body, receipts.collect()))
+                Poll::Ready(Ok(response::packets(answer.body, receipts.collect())))
+            }
+            (Home::Polling(polling), None) if polling.session.is_closed() => {
+                // A GET that it had overtaken was left: to the client, the session was over before.
+                this.stage = Stage::Answered;
+                Poll::Ready(Err(Refusal::UnknownSession))
             }
             (Home::Polling(polling), None) => {
                 polling.poll_waker = Some(cx.waker().clone());
@@ -87,9 +130,12 @@ impl Future for PollFuture {
 
 impl Drop for PollFuture {
     fn drop(&mut self) {
-        let Some(poll) = self.poll else { return };
         let mut home = self.shared.home();
-        home.handle_poll_gone(poll);
+        match (&self.stage, &mut *home) {
+            (Stage::Answered, _) | (Stage::Crossing(_), Home::Task { .. }) => return,
+            (Stage::Crossing(_), Home::Polling(polling)) => polling.handle_overtaken_poll_gone(),
+            (Stage::Waiting(poll), home) => home.handle_poll_gone(*poll),
+        }
         let end = match &mut *home {
             Home::Polling(polling) => polling.drive(Instant::now(), &self.shared.mailbox),
             Home::Task { .. } => None,
@@ -211,7 +257,11 @@ async fn leave(server: &Engine, shared: &Arc<Shared>) {
     let met = poll_fn(|cx| {
         let mut home = shared.home();
         let Home::Polling(polling) = &mut *home else { return Poll::Ready(()) };
-        let met = if asked { polling.leave_waker.is_none() } else { polling.session.has_poll() };
+        let met = if asked {
+            polling.leave_waker.is_none()
+        } else {
+            polling.session.waiting_poll().is_some()
+        };
         if met || polling.session.is_closed() {
             return Poll::Ready(());
         }
@@ -342,6 +392,9 @@ where
 /// Time for a GET that a close packet has overtaken: two connections that are opened together are not
 /// accepted together.
 const CROSSING: Duration = Duration::from_millis(250);
+
+/// Time after which the runtime is known to have looked at all connections again.
+const OVERTAKING: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {

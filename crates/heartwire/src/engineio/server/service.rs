@@ -363,7 +363,9 @@ impl Future for ResponseFuture {
             State::Ready(response) => {
                 Poll::Ready(response.take().expect("it is not polled after it was ready"))
             }
-            State::Poll(poll) => Pin::new(poll).poll(cx),
+            State::Poll(poll) => Pin::new(&mut *poll).poll(cx).map(|answer| {
+                answer.unwrap_or_else(|refusal| refuse(poll.server(), refusal, false))
+            }),
             State::Boxed(future) => future.as_mut().poll(cx),
         };
         poll.map(|mut response| {

@@ -30,6 +30,21 @@ fn a_client_that_leaves_its_get_is_noticed_at_once() {
 }
 
 #[test]
+fn a_get_behind_one_that_was_left_finds_no_session() {
+    let (runtime, mut server) = start();
+    for _ in 0..100 {
+        let sid = handshake(server.addr);
+        let request = format!("GET {} HTTP/1.1", path(&sid));
+        drop(send(server.addr, &request, ""));
+        // Threads may handle it before the first, which the client had given up when it sent this.
+        let (status, body) = receive(&mut send(server.addr, &request, ""));
+        assert_eq!((status, &*body), (400, r#"{"code":1,"message":"Session ID unknown"}"#));
+        let end = runtime.block_on(server.disconnected());
+        assert_eq!(end.reason, DisconnectReason::TransportClose);
+    }
+}
+
+#[test]
 fn a_client_that_leaves_its_websocket_is_noticed_at_once() {
     let (runtime, mut server) = start();
     let socket = websocket(server.addr, "");
