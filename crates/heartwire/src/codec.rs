@@ -53,6 +53,12 @@ impl Codec {
         Ok((taken, received))
     }
 
+    /// Whether a message has begun and not ended.
+    #[inline]
+    pub(crate) fn is_mid_message(&self) -> bool {
+        self.decoder.is_mid_message()
+    }
+
     /// Appends the frame of a message, which is `prefix` and then `payload`.
     #[inline]
     pub(crate) fn encode(

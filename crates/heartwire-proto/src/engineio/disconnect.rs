@@ -20,7 +20,7 @@ pub enum DisconnectReason {
     ParseError,
     /// The peer sent more than this side accepts.
     PayloadTooLarge,
-    /// The peer stopped taking what was sent to it.
+    /// The peer took too long with taking what was sent to it, or with a message that it had begun.
     SlowPeer,
 }
 

@@ -14,6 +14,8 @@ pub enum SocketEnd {
     Broken(ProtocolError),
     /// The peer has taken nothing for too long.
     Stalled,
+    /// The peer takes too long with a message that it has begun.
+    Unfinished,
 }
 
 impl SocketEnd {
@@ -23,6 +25,7 @@ impl SocketEnd {
             Self::Closed(code) => (DisconnectReason::TransportClose, code),
             Self::Failed => (DisconnectReason::TransportError, None),
             Self::Stalled => (DisconnectReason::SlowPeer, None),
+            Self::Unfinished => (DisconnectReason::SlowPeer, Some(CloseCode::POLICY_VIOLATION)),
             Self::Broken(
                 error @ (ProtocolError::MessageTooLong { .. }
                 | ProtocolError::InflatedTooLong { .. }),

@@ -13,5 +13,6 @@ mod pair;
 mod polling;
 mod repod;
 mod spec;
+mod unfinished;
 mod upgrade;
 mod websocket;

@@ -28,6 +28,9 @@ pub struct Config {
     /// Bytes of a polling body or a WebSocket message from a client; more ends the session. Clients
     /// are told. Default: 1 000 000, as the Node server and python-engineio.
     pub max_payload: usize,
+    /// Time that a message may take to arrive over a WebSocket, from its first byte to its last; more
+    /// ends the session. Default: 30 s.
+    pub message_timeout: Duration,
     /// Packets in one answer to a GET. Default: 16, the most that python-engineio's client takes.
     pub max_poll_packets: usize,
 }
@@ -42,6 +45,7 @@ impl Default for Config {
             upgrade_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(30),
             max_payload: 1_000_000,
+            message_timeout: Duration::from_secs(30),
             max_poll_packets: payload::MAX_PACKETS,
         }
     }

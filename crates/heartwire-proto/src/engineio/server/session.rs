@@ -26,7 +26,7 @@ use super::super::refusal::Refusal;
 use super::super::socket_end::SocketEnd;
 use super::super::transport::Transport;
 use super::config::Config;
-use crate::shared::{Ending, SendQueue, earliest};
+use crate::shared::{Ending, SendQueue, after, earliest};
 use crate::websocket::CloseCode;
 
 /// One session, as the server sees it.
@@ -90,9 +90,16 @@ enum State {
     /// Closed by the server, and no GET was there to be told.
     Farewell { until: Instant },
     /// Packets travel in frames.
-    WebSocket,
+    WebSocket {
+        /// When the message has begun that has not arrived whole.
+        began: Option<Instant>,
+    },
     /// Over.
     Closed,
+}
+
+impl State {
+    const ON_WEBSOCKET: Self = Self::WebSocket { began: None };
 }
 
 #[derive(Debug, Default)]
@@ -133,7 +140,7 @@ impl<T: Outgoing> ServerSession<T> {
     pub fn open(now: Instant, config: Arc<Config>, transport: Transport) -> Self {
         let state = match transport {
             Transport::Polling => State::Polling(Polling::default()),
-            Transport::WebSocket => State::WebSocket,
+            Transport::WebSocket => State::ON_WEBSOCKET,
         };
         let heartbeat = ServerHeartbeat::new(now, config.ping_interval, config.ping_timeout);
         Self { config, state, heartbeat, outputs: VecDeque::new(), last_exchange: 0 }
@@ -162,7 +169,7 @@ impl<T: Outgoing> ServerSession<T> {
                 self.end(DisconnectReason::ServerDisconnect, Goodbye::Close);
                 Ok(id)
             }
-            State::WebSocket => Err(Refusal::BadRequest),
+            State::WebSocket { .. } => Err(Refusal::BadRequest),
             State::Closed => Err(Refusal::UnknownSession),
         }
     }
@@ -196,7 +203,7 @@ impl<T: Outgoing> ServerSession<T> {
                 self.heartbeat.handle_traffic(now);
                 Ok(())
             }
-            State::WebSocket => Err(Refusal::BadRequest),
+            State::WebSocket { .. } => Err(Refusal::BadRequest),
             State::Farewell { .. } | State::Closed => Err(Refusal::UnknownSession),
         }
     }
@@ -213,7 +220,7 @@ impl<T: Outgoing> ServerSession<T> {
     ) -> Result<Option<MessageRef<'a>>, Refusal> {
         match &self.state {
             State::Polling(_) => {}
-            State::WebSocket => return Err(Refusal::BadRequest),
+            State::WebSocket { .. } => return Err(Refusal::BadRequest),
             State::Farewell { .. } | State::Closed => return Err(Refusal::UnknownSession),
         }
         match packet {
@@ -275,7 +282,7 @@ impl<T: Outgoing> ServerSession<T> {
                 polling.probe = Some(Probe { id, stage: ProbeStage::AwaitingPing, until });
                 Ok(UpgradeRequest::Probe(id))
             }
-            State::WebSocket => Ok(UpgradeRequest::Surplus),
+            State::WebSocket { .. } => Ok(UpgradeRequest::Surplus),
             State::Farewell { .. } | State::Closed => Err(Refusal::UnknownSession),
         }
     }
@@ -321,7 +328,8 @@ impl<T: Outgoing> ServerSession<T> {
         text: &'a str,
         scratch: &'a mut Vec<u8>,
     ) -> Option<MessageRef<'a>> {
-        let State::WebSocket = self.state else { return None };
+        let State::WebSocket { began } = &mut self.state else { return None };
+        *began = None;
         self.heartbeat.handle_traffic(now);
         match Packet::decode(text, scratch) {
             Ok(Packet::Message(message)) => return Some(message),
@@ -337,14 +345,15 @@ impl<T: Outgoing> ServerSession<T> {
     /// Takes a binary message from the session's WebSocket, which is the user's as it is.
     #[inline]
     pub fn handle_binary<'a>(&mut self, now: Instant, data: &'a [u8]) -> Option<MessageRef<'a>> {
-        let State::WebSocket = self.state else { return None };
+        let State::WebSocket { began } = &mut self.state else { return None };
+        *began = None;
         self.heartbeat.handle_traffic(now);
         Some(MessageRef::Binary(data))
     }
 
     /// Takes the news that the session's WebSocket has ended.
     pub fn handle_socket_end(&mut self, end: SocketEnd) {
-        let State::WebSocket = self.state else { return };
+        let State::WebSocket { .. } = self.state else { return };
         let (reason, code) = end.consequence();
         self.state = State::Closed;
         self.outputs.extend([Output::CloseSocket(code), Output::Closed(reason)]);
@@ -355,8 +364,16 @@ impl<T: Outgoing> ServerSession<T> {
         self.heartbeat.handle_traffic(now);
     }
 
+    /// Takes the news whether a message has begun on the session's WebSocket that has not arrived whole.
+    #[inline]
+    pub fn handle_unfinished(&mut self, now: Instant, unfinished: bool) {
+        if let State::WebSocket { began } = &mut self.state {
+            *began = unfinished.then(|| began.unwrap_or(now));
+        }
+    }
+
     /// Moves time forward to `now`. While the driver does not read from the peer (`listening` is
-    /// false), the peer cannot be too late with a pong.
+    /// false), the peer cannot be too late with a pong, nor with the rest of a message.
     pub fn handle_time(&mut self, now: Instant, listening: bool) {
         match &mut self.state {
             State::Polling(polling) => {
@@ -371,7 +388,14 @@ impl<T: Outgoing> ServerSession<T> {
                 }
                 return;
             }
-            State::WebSocket => {}
+            State::WebSocket { began: Some(began) } => {
+                if !listening {
+                    *began = now;
+                } else if after(*began, self.config.message_timeout) <= now {
+                    return self.handle_socket_end(SocketEnd::Unfinished);
+                }
+            }
+            State::WebSocket { began: None } => {}
             State::Closed => return,
         }
         if !listening {
@@ -395,7 +419,7 @@ impl<T: Outgoing> ServerSession<T> {
                 return self.next_order();
             }
             match &mut self.state {
-                State::WebSocket => {
+                State::WebSocket { .. } => {
                     if queue.ending() == Ending::Open {
                         return queue.pop().map(Output::SendMessage);
                     }
@@ -423,7 +447,10 @@ impl<T: Outgoing> ServerSession<T> {
                 let probe = polling.probe.as_ref().map(|probe| probe.until);
                 earliest([self.heartbeat.next_deadline(), probe])
             }
-            State::WebSocket => self.heartbeat.next_deadline(),
+            State::WebSocket { began } => {
+                let late = began.map(|began| after(began, self.config.message_timeout));
+                earliest([self.heartbeat.next_deadline(), late])
+            }
             State::Farewell { until } => Some(*until),
             State::Closed => None,
         }
@@ -433,7 +460,7 @@ impl<T: Outgoing> ServerSession<T> {
     pub fn transport(&self) -> Option<Transport> {
         match self.state {
             State::Polling(_) | State::Farewell { .. } => Some(Transport::Polling),
-            State::WebSocket => Some(Transport::WebSocket),
+            State::WebSocket { .. } => Some(Transport::WebSocket),
             State::Closed => None,
         }
     }
@@ -506,7 +533,8 @@ impl<T: Outgoing> ServerSession<T> {
 
     /// Goes on over the WebSocket that probed.
     fn upgrade(&mut self, now: Instant) {
-        let State::Polling(polling) = std::mem::replace(&mut self.state, State::WebSocket) else {
+        let State::Polling(polling) = std::mem::replace(&mut self.state, State::ON_WEBSOCKET)
+        else {
             unreachable!("only a polling session has a probe");
         };
         if let Some(poll) = polling.poll {
@@ -522,7 +550,7 @@ impl<T: Outgoing> ServerSession<T> {
     fn ping(&mut self) {
         match &mut self.state {
             State::Polling(polling) => polling.ping_due = true,
-            State::WebSocket => self.outputs.push_back(Output::SendPacket(Packet::Ping(""))),
+            State::WebSocket { .. } => self.outputs.push_back(Output::SendPacket(Packet::Ping(""))),
             State::Farewell { .. } | State::Closed => {}
         }
     }
@@ -548,7 +576,7 @@ impl<T: Outgoing> ServerSession<T> {
                     self.outputs.push_back(Output::CloseProbe);
                 }
             }
-            State::WebSocket => self.outputs.push_back(Output::CloseSocket(None)),
+            State::WebSocket { .. } => self.outputs.push_back(Output::CloseSocket(None)),
             State::Farewell { .. } => {}
             State::Closed => return,
         }

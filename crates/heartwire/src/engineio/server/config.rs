@@ -154,6 +154,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Time that a message may take to arrive over a WebSocket, from its first byte to its last; more ends
+    /// the session as a slow peer's. While the application does not receive, no time passes.
+    /// Default: 30 s.
+    pub fn message_timeout(mut self, timeout: Duration) -> Self {
+        self.session().message_timeout = timeout;
+        self
+    }
+
     /// Time that the body of a request may take to arrive. Default: 20 s.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.options.body_timeout = timeout;

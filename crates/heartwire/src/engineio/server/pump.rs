@@ -250,6 +250,7 @@ impl Socket {
                 }
             }
         }
+        self.session.handle_unfinished(now, self.codec.is_mid_message());
         at
     }
 

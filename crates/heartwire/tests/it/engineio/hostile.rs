@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use heartwire::engineio::{Connection, Context, Handler, MessageRef, Server, ServerBuilder};
+use heartwire::engineio::{
+    Connection, Context, DisconnectReason, Handler, MessageRef, Server, ServerBuilder,
+};
 use tokio::runtime::Runtime;
 
 use super::support::{TestServer, listen};
@@ -146,6 +148,22 @@ fn no_connection_outlives_its_server() {
     runtime.block_on(server.server.close(Duration::ZERO));
     // The one that accepts connections is gone, too.
     wait_until(|| runtime.metrics().num_alive_tasks() == 0);
+}
+
+#[test]
+fn a_message_that_does_not_end_is_given_up() {
+    let builder = Server::builder().message_timeout(Duration::from_millis(100));
+    let (runtime, mut server) = start(builder);
+    let mut socket = websocket(server.addr);
+    let connection = runtime.block_on(server.connection());
+    // A fragment, and then an empty one now and then, for as long as the server listens.
+    socket.write_all(&[0x01, 0x81, 0, 0, 0, 0, b'4']).unwrap();
+    while !connection.is_closed() {
+        let _ = socket.write_all(&[0x00, 0x80, 0, 0, 0, 0]);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let end = runtime.block_on(server.disconnected());
+    assert_eq!(end.reason, DisconnectReason::SlowPeer);
 }
 
 /// A server with a client that has asked for more than buffers take, and reads nothing of it. Two tasks
