@@ -152,6 +152,9 @@ impl Refusal {
                 HandshakeError::InvalidKey => {
                     plain(400, "Missing or invalid Sec-WebSocket-Key header")
                 }
+                HandshakeError::InvalidProtocol => {
+                    plain(400, "Invalid Sec-WebSocket-Protocol header")
+                }
                 HandshakeError::InvalidUpgrade => plain(400, "Invalid Upgrade header"),
             },
         }

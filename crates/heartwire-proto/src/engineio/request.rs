@@ -83,7 +83,10 @@ impl<'a> Route<'a> {
             }));
         }
         if request.method != "GET" {
-            return Err(Refusal::BadHandshakeMethod);
+            return Err(match request.upgrade {
+                true => Refusal::MethodNotAllowed,
+                false => Refusal::BadHandshakeMethod,
+            });
         }
         if request.upgrade != (transport == Transport::WebSocket) {
             return Err(Refusal::BadRequest);
@@ -180,6 +183,8 @@ mod tests {
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"] {
             let request = Request { method, query: "EIO=4&transport=polling", upgrade: false };
             assert_eq!(Route::of(&request, &Transport::ALL), Err(Refusal::BadHandshakeMethod));
+            let request = Request { method, query: "EIO=4&transport=websocket", upgrade: true };
+            assert_eq!(Route::of(&request, &Transport::ALL), Err(Refusal::MethodNotAllowed));
         }
     }
 

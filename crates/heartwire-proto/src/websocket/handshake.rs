@@ -3,6 +3,7 @@
 //!
 //! Source: RFC 6455, § 4.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use base64::Engine;
@@ -16,6 +17,8 @@ pub struct Request<'a> {
     pub connection: Option<&'a str>,
     /// The `Sec-WebSocket-Key` header.
     pub key: Option<&'a str>,
+    /// The `Sec-WebSocket-Protocol` header.
+    pub protocols: Option<&'a str>,
     /// The `Upgrade` header.
     pub upgrade: Option<&'a str>,
     /// The `Sec-WebSocket-Version` header.
@@ -45,7 +48,16 @@ impl Request<'_> {
         if !STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == NONCE_BYTES) {
             return Err(HandshakeError::InvalidKey);
         }
+        if self.protocols.is_some_and(|list| !are_protocols(list)) {
+            return Err(HandshakeError::InvalidProtocol);
+        }
         Ok(accept(key))
+    }
+
+    /// The first of the subprotocols that the client offers, where the request is
+    /// [accepted](Self::accept).
+    pub fn protocol(&self) -> Option<&'_ str> {
+        self.protocols?.split(',').next().map(str::trim)
     }
 }
 
@@ -76,6 +88,8 @@ impl Response<'_> {
 pub enum HandshakeError {
     /// `Sec-WebSocket-Key` is missing or not 16 bytes in base64.
     InvalidKey,
+    /// `Sec-WebSocket-Protocol` is not a list of tokens that differ.
+    InvalidProtocol,
     /// `Upgrade` does not name `websocket`.
     InvalidUpgrade,
     /// `Sec-WebSocket-Version` is missing or not 13.
@@ -86,6 +100,7 @@ impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::InvalidKey => "Missing or invalid Sec-WebSocket-Key header",
+            Self::InvalidProtocol => "Invalid Sec-WebSocket-Protocol header",
             Self::InvalidUpgrade => "Invalid Upgrade header",
             Self::UnsupportedVersion => "Missing or invalid Sec-WebSocket-Version header",
         })
@@ -112,6 +127,20 @@ fn has_token(list: &str, token: &str) -> bool {
     list.split(',').any(|item| item.trim().eq_ignore_ascii_case(token))
 }
 
+/// Whether the comma-separated `list` has tokens (RFC 9110, § 5.6.2) and nothing else, each once. The time
+/// that it takes grows with the length of the list alone.
+fn are_protocols(list: &str) -> bool {
+    let mut known = HashSet::new();
+    list.split(',').all(|item| {
+        let token = item.trim_matches([' ', '\t']);
+        !token.is_empty() && token.bytes().all(is_token_byte) && known.insert(token)
+    })
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// Bytes of randomness in a handshake key.
 pub const NONCE_BYTES: usize = 16;
 
@@ -122,6 +151,7 @@ mod tests {
     const GOOD: Request<'_> = Request {
         connection: Some("keep-alive, Upgrade"),
         key: Some("dGhlIHNhbXBsZSBub25jZQ=="),
+        protocols: None,
         upgrade: Some("WebSocket"),
         version: Some("13"),
     };
@@ -146,6 +176,25 @@ mod tests {
         refused(Request { upgrade: Some("h2c"), ..GOOD }, E::InvalidUpgrade);
         assert!(!Request { connection: Some("keep-alive"), ..GOOD }.wants_upgrade());
         assert!(!Request { upgrade: None, ..GOOD }.wants_upgrade());
+    }
+
+    #[test]
+    fn subprotocols() {
+        for (list, first) in
+            [("chat", "chat"), ("a, b", "a"), (" a\t,b ,c", "a"), ("v1.x~!", "v1.x~!")]
+        {
+            let request = Request { protocols: Some(list), ..GOOD };
+            assert!(request.accept().is_ok(), "{list:?}");
+            assert_eq!(request.protocol(), Some(first), "{list:?}");
+        }
+        // RFC 6455, § 4.1: "The elements that comprise this value MUST be non-empty strings […] and MUST all
+        // be unique strings."
+        for list in
+            ["", " ", ",", "a,", ",a", "a,,b", "a b", "a,b,a", "é", "a\u{0}", "a;b", "\"a\""]
+        {
+            refused(Request { protocols: Some(list), ..GOOD }, HandshakeError::InvalidProtocol);
+        }
+        assert_eq!(GOOD.protocol(), None);
     }
 
     #[test]

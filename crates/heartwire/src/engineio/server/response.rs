@@ -151,7 +151,8 @@ fn denied(
     }
     match status.as_u16() {
         405 => {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+            let allowed = if upgrade { "GET" } else { "GET, POST" };
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         426 => {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));

@@ -107,7 +107,10 @@ impl Service {
     where
         B: Body<Data: Buf + Send> + Send + 'static,
     {
-        let upgrade = websocket_request(&parts.headers, |request| request.wants_upgrade());
+        // Without WebSockets, whoever asks for one has made a request like others.
+        let websockets = self.engine.options.session.transports.contains(&Transport::WebSocket);
+        let upgrade =
+            websockets && websocket_request(&parts.headers, |asked| asked.wants_upgrade());
         self.serve(parts, body, upgrade)
             .unwrap_or_else(|refusal| ready(refuse(&self.engine, refusal, upgrade)))
     }
@@ -422,6 +425,7 @@ fn websocket_request<T>(headers: &HeaderMap, ask: impl FnOnce(handshake::Request
     ask(handshake::Request {
         connection: joined(headers, &header::CONNECTION).as_deref(),
         key: joined(headers, &header::SEC_WEBSOCKET_KEY).as_deref(),
+        protocols: joined(headers, &header::SEC_WEBSOCKET_PROTOCOL).as_deref(),
         upgrade: joined(headers, &header::UPGRADE).as_deref(),
         version: joined(headers, &header::SEC_WEBSOCKET_VERSION).as_deref(),
     })
@@ -440,9 +444,13 @@ pub(super) fn accept_websocket(
     deflate: Option<&PerMessageDeflate>,
 ) -> Result<Grant, Refusal> {
     let headers = &parts.headers;
-    let accept = websocket_request(headers, |request| request.accept())
-        .map_err(Refusal::WebSocketHandshake)?;
-    let mut answer = response::switching(&accept, subprotocol(headers));
+    // Of the subprotocols, the first: as the Node server chooses.
+    let (accept, protocol) = websocket_request(headers, |request| {
+        let protocol = request.protocol().and_then(|name| HeaderValue::from_str(name).ok());
+        request.accept().map(|accept| (accept, protocol))
+    })
+    .map_err(Refusal::WebSocketHandshake)?;
+    let mut answer = response::switching(&accept, protocol);
     let mut negotiated = None;
     if let (Some(deflate), Some(offers)) = (deflate, joined(headers, &EXTENSIONS)) {
         let accepted = deflate.accept(&offers).map_err(|_| Refusal::BadRequest)?;
@@ -458,10 +466,3 @@ pub(super) fn accept_websocket(
 }
 
 const EXTENSIONS: HeaderName = header::SEC_WEBSOCKET_EXTENSIONS;
-
-/// The first of the subprotocols that the client offers, as the Node server chooses.
-fn subprotocol(headers: &HeaderMap) -> Option<HeaderValue> {
-    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
-    let first = offered.split(',').map(str::trim).find(|name| !name.is_empty())?;
-    HeaderValue::from_str(first).ok()
-}
