@@ -238,6 +238,11 @@ impl<T: Weight> Session<T> {
         }
     }
 
+    /// Whether messages of the peer are still taken: neither side has ended the connection.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed { .. })

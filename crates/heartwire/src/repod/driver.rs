@@ -13,7 +13,7 @@ use heartwire_proto::repod::{
 };
 use heartwire_proto::shared::{Ending, SendQueue, earliest};
 
-use super::traffic::Traffic;
+use super::traffic::{Received, Traffic};
 use crate::link::Link;
 use crate::mailbox::Mailbox;
 use crate::scratch::{Buffers, Scratch};
@@ -279,7 +279,7 @@ impl Driver {
         traffic: &Traffic,
         user: &mut impl User,
     ) -> Option<String> {
-        let (mut messages, mut ignored) = (0, 0);
+        let mut frames = Received::default();
         let start = output.len();
         let mut replies = Replies { output, count: 0 };
         let mut rest = bytes;
@@ -291,10 +291,11 @@ impl Driver {
                     let Some(payload) = payload else { continue };
                     match self.session.handle_payload(now, &payload) {
                         Ok(Some(message)) => {
-                            messages += 1;
+                            frames.messages += 1;
                             user.take(message, &mut replies);
                         }
-                        Ok(None) => ignored += 1,
+                        Ok(None) if self.session.is_open() => frames.ignored += 1,
+                        Ok(None) => frames.discarded += 1,
                         Err(error) => problem = Some(error.to_string()),
                     }
                 }
@@ -310,7 +311,7 @@ impl Driver {
         let Replies { output, count } = replies;
         self.in_flight += count;
         traffic.sent(count as u64, output.len() - start);
-        traffic.received(messages, ignored, bytes.len());
+        traffic.received(frames, bytes.len());
         problem
     }
 
@@ -365,6 +366,8 @@ mod tests {
     struct Wire {
         input: Vec<u8>,
         writes: Arc<Mutex<Vec<Vec<u8>>>>,
+        /// Whether anything can be written.
+        takes: bool,
     }
 
     impl AsyncRead for Wire {
@@ -389,6 +392,9 @@ mod tests {
             _: &mut Context<'_>,
             bytes: &[u8],
         ) -> Poll<io::Result<usize>> {
+            if !self.takes {
+                return Poll::Pending;
+            }
             self.writes.lock().unwrap().push(bytes.to_vec());
             Poll::Ready(Ok(bytes.len()))
         }
@@ -431,7 +437,7 @@ mod tests {
             .collect();
         for queued in [false, true] {
             let writes = Arc::default();
-            let wire = Wire { input: burst.clone(), writes: Arc::clone(&writes) };
+            let wire = Wire { input: burst.clone(), writes: Arc::clone(&writes), takes: true };
             let mailbox = Mailbox::new(Limits { messages: 1000, bytes: 1 << 20 });
             let traffic = Traffic::default();
             let ends = Ends { mailbox: &mailbox, traffic: &traffic };
@@ -454,6 +460,37 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_takes_any_more_is_discarded_and_not_ignored() {
+        let frame = |text: &str| Frame::encode(&json!({"action": "a", "text": text})).unwrap();
+        let nothing = Frame::encode(&json!({})).unwrap();
+        let input = [nothing.as_bytes(), &frame("").as_bytes().repeat(2)].concat();
+        let now = Instant::now();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut statistics = |closes: bool, config: Config| {
+            let wire = Wire { input: input.clone(), writes: Arc::default(), takes: false };
+            let mailbox = Mailbox::new(Limits { messages: 10, bytes: 1 << 20 });
+            // So much that the second has to wait, and the connection with it.
+            mailbox.push(frame(&"x".repeat(BATCH_BYTES))).unwrap();
+            mailbox.push(frame("last")).unwrap();
+            if closes {
+                mailbox.close(Ending::Flush);
+            }
+            let traffic = Traffic::default();
+            let ends = Ends { mailbox: &mailbox, traffic: &traffic };
+            let stream = Stream::Other(Box::pin(wire));
+            let mut driver = Driver::open(now, stream, config, Role::Server, Duration::MAX);
+            let mut user = Echo(None);
+            let _ = driver.poll(&mut cx, now, ends, &mut user);
+            let statistics = traffic.statistics();
+            (statistics.messages_received, statistics.ignored, statistics.discarded)
+        };
+        assert_eq!(statistics(false, Config::default()), (2, 1, 0));
+        assert_eq!(statistics(true, Config::default()), (0, 0, 3));
+        let one_a_second = Config { max_rate: Some(1), ..Config::default() };
+        assert_eq!(statistics(false, one_a_second), (0, 1, 1), "the third is not even decoded");
+    }
+
+    #[test]
     fn frames_of_any_cut_reach_the_user() {
         struct Seen(Vec<Message>);
         impl User for Seen {
@@ -467,7 +504,7 @@ mod tests {
         }
         let frame = Frame::encode(&json!({"action": "a", "text": "x".repeat(100_000)})).unwrap();
         // Longer than the thread's buffer, so that it is read in several goes.
-        let wire = Wire { input: frame.as_bytes().repeat(3), writes: Arc::default() };
+        let wire = Wire { input: frame.as_bytes().repeat(3), writes: Arc::default(), takes: true };
         let mailbox = Mailbox::new(Limits { messages: 10, bytes: 1000 });
         let traffic = Traffic::default();
         let ends = Ends { mailbox: &mailbox, traffic: &traffic };

@@ -20,6 +20,9 @@ pub struct Statistics {
     /// Frames that have arrived, were well-formed, and were ignored: something else than a map, or a map
     /// without an action.
     pub ignored: u64,
+    /// Frames that have arrived when nobody took them any more: after this side had closed the connection,
+    /// or the one that was more than the peer may send in a second.
+    pub discarded: u64,
 }
 
 /// What went over a connection, so far. One driver writes at a time, anybody reads.
@@ -30,8 +33,17 @@ pub(super) struct Traffic {
     messages_received: AtomicU64,
     bytes_received: AtomicU64,
     ignored: AtomicU64,
+    discarded: AtomicU64,
     /// Microseconds: the variation above the time; zero while unknown.
     round_trip: AtomicU64,
+}
+
+/// Frames that have arrived, by what became of them.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Received {
+    pub(super) messages: u64,
+    pub(super) ignored: u64,
+    pub(super) discarded: u64,
 }
 
 impl Traffic {
@@ -40,9 +52,10 @@ impl Traffic {
         add(&self.bytes_sent, bytes as u64);
     }
 
-    pub(super) fn received(&self, messages: u64, ignored: u64, bytes: usize) {
-        add(&self.messages_received, messages);
-        add(&self.ignored, ignored);
+    pub(super) fn received(&self, frames: Received, bytes: usize) {
+        add(&self.messages_received, frames.messages);
+        add(&self.ignored, frames.ignored);
+        add(&self.discarded, frames.discarded);
         add(&self.bytes_received, bytes as u64);
     }
 
@@ -67,6 +80,7 @@ impl Traffic {
             messages_received: read(&self.messages_received),
             bytes_received: read(&self.bytes_received),
             ignored: read(&self.ignored),
+            discarded: read(&self.discarded),
         }
     }
 }
