@@ -162,7 +162,8 @@ impl<S> ConnectionListener<S> {
                 match handler.or(self.fallback.as_mut()) {
                     Some(handler) => handler(state, client, &message),
                     None => {
-                        tracing::debug!(action = %message.action(), "no handler for this action");
+                        let action = message.action_value().excerpt();
+                        tracing::debug!(?action, "no handler for this action");
                     }
                 }
             }

@@ -91,7 +91,10 @@ impl Handler for Actions {
         let callback = self.actions.get(&*message.action()).or(self.fallback.as_ref());
         match callback {
             Some(callback) => callback(context, message),
-            None => tracing::debug!(action = %message.action(), "no callback for this action"),
+            None => {
+                let action = message.action_value().excerpt();
+                tracing::debug!(?action, "no callback for this action");
+            }
         }
     }
 

@@ -1,16 +1,21 @@
 //! Handlers on the caller's thread, when the caller wants them to run.
 
+use std::fmt::Debug;
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use heartwire::blocking::repod::{Client, ConnectionListener};
 use heartwire::repod::Server;
 use serde_json::json;
+use tracing::field::Field;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Metadata, Subscriber};
 
 use super::support::{Peer, closed_port, echo, number, numbered, silent, with};
-use crate::support::{wait_until, watched};
+use crate::support::{Log, wait_until, watched};
 
 /// A game that remembers what it was told.
 #[derive(Default)]
@@ -161,6 +166,53 @@ fn a_connection_that_does_not_come_is_told() {
         client.start_background();
         wait_until(|| listener.pump(&mut game) == 0 && game.told.len() == 2);
         assert_eq!(game.told, ["Unreachable", "gave up, 0 unsent"]);
+    });
+}
+
+/// What a peer has written goes to logs as an excerpt, in which nothing moves a terminal's cursor.
+#[test]
+fn an_action_without_a_handler_is_logged_in_short() {
+    struct Recorder(Arc<Log>);
+
+    impl Subscriber for Recorder {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &tracing::Event<'_>) {
+            event.record(&mut |field: &Field, value: &dyn Debug| {
+                if field.name() == "action" {
+                    self.0.add(format!("{value:?}"));
+                }
+            });
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    watched(|| {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = Client::new("127.0.0.1", tcp.local_addr().unwrap().port());
+        let mut listener = ConnectionListener::<()>::new(client.clone());
+        client.start_background();
+        let mut peer = Peer::accept(&tcp);
+        peer.send(&json!({"action": "\u{1b}[2J"}));
+        peer.send(&json!({"action": "a".repeat(100_000)}));
+        wait_until(|| client.pending() == 4);
+        let log = Arc::new(Log::default());
+        tracing::subscriber::with_default(Recorder(Arc::clone(&log)), || listener.pump(&mut ()));
+        let long = format!("\"{}…\"", "a".repeat(256));
+        assert_eq!(log.lines(), ["\"connected\"", "\"\\u{1b}[2J\"", &long]);
     });
 }
 
