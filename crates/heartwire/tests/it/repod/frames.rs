@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use heartwire::blocking::repod::Client;
-use heartwire::repod::{DisconnectReason, Server};
+use heartwire::repod::{DisconnectReason, Frame, Message, Server};
 use serde_json::json;
 
 use super::support::{
@@ -99,15 +99,24 @@ fn many_tiny_frames_cost_work_that_grows_with_their_number_alone() {
     });
 }
 
-/// Checks that eight times the size does not cost the square of that. Several rounds are taken together: a
-/// short one may cost nothing that the system has noticed.
+/// Checks that eight times the size costs ten times as much at most. The best of several attempts counts, as
+/// machines are shared; what grows with the square of the size costs 64 times as much in all of them. Several
+/// rounds are taken together: a short one may cost nothing that the system has noticed.
 #[cfg(target_os = "linux")]
 fn assert_growth(small: impl Fn() -> Duration, large: impl Fn() -> Duration) {
-    let (small, large) = (0..7)
-        .map(|_| (small(), large()))
-        .reduce(|sum, next| (sum.0 + next.0, sum.1 + next.1))
-        .unwrap();
-    assert!(large < small * 24, "8 times the size cost {large:?} after {small:?}");
+    let attempt = || {
+        let rounds = (0..7).map(|_| (small(), large()));
+        rounds.reduce(|sum, next| (sum.0 + next.0, sum.1 + next.1)).unwrap()
+    };
+    let mut attempts = vec![];
+    while attempts.len() < 10 {
+        let (small, large) = attempt();
+        if large <= small * 10 {
+            return;
+        }
+        attempts.push((small, large));
+    }
+    panic!("8 times the size cost too much: {attempts:?}");
 }
 
 /// A runtime with one thread of that name.
@@ -147,6 +156,29 @@ fn what_is_no_message_is_ignored_and_counted() {
         wait_until(|| channel.statistics().ignored == 5);
         wait_until(|| channel.statistics().messages_received == 1);
     });
+}
+
+/// Whoever reads messages as deep as they may be has room for it on an ordinary thread.
+#[test]
+fn messages_as_deep_as_allowed_are_read_and_sent_on_an_ordinary_stack() {
+    const MAX_DEPTH: usize = 512;
+    // The outermost map is a level, and the list in the innermost map is one.
+    let maps = (1..MAX_DEPTH - 1).fold(json!([]), |inner, _| json!({"": inner}));
+    let lists = (1..MAX_DEPTH - 1).fold(json!([]), |inner, _| json!([inner]));
+    for deep in [maps, lists] {
+        let frame = Frame::encode(&json!({"action": "a", "deep": deep})).unwrap();
+        let message = Message::decode(&frame.as_bytes()[4..]).unwrap().unwrap();
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let walk = move || {
+            assert_eq!(Frame::encode(&message), Ok(frame));
+            assert!(message.parse::<serde_json::Value>().unwrap()["deep"] == deep);
+            assert!(message.get("deep").unwrap().to_string().len() > MAX_DEPTH);
+            assert!(format!("{message:?}").len() > MAX_DEPTH);
+        };
+        thread.spawn(walk).unwrap().join().unwrap();
+    }
+    let deeper = (0..MAX_DEPTH).fold(json!([]), |inner, _| json!([inner]));
+    assert!(Frame::encode(&json!({"action": "a", "deep": deeper})).is_err());
 }
 
 #[test]
