@@ -10,18 +10,28 @@ use interop::{Peer, Repodnet, repodnet};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::repod_game::{AsyncSeat, COUNT, Datum, Seat, assert_same, message, play};
+use crate::repod_game::{
+    AsyncSeat, COUNT, Datum, GOODBYES, GameServer, Seat, assert_same, message, play,
+};
 
 #[test]
 fn plays_asynchronously() {
     let Some((_server, port)) = serve() else { return };
-    play(&mut AsyncSeat::take(port));
+    assert_eq!(play(&mut AsyncSeat::take(port)), 0);
 }
 
 #[test]
 fn plays_blocking() {
     let Some((_server, port)) = serve() else { return };
-    play(&mut start(port));
+    assert_eq!(play(&mut start(port)), 0);
+}
+
+/// The fourth of the pairs: the same game without the original.
+#[test]
+fn our_clients_play_with_our_server() {
+    let server = GameServer::start(|_, _| {});
+    assert_eq!(play(&mut AsyncSeat::take(server.port)), GOODBYES);
+    assert_eq!(play(&mut start(server.port)), GOODBYES);
 }
 
 #[test]

@@ -193,8 +193,8 @@ pub(crate) fn assert_same(expected: &Datum, message: &Message) {
 pub(crate) trait Seat {
     fn send(&mut self, message: &Datum);
     fn recv(&mut self) -> Message;
-    /// Waits for the end, after which nothing may come.
-    fn end(&mut self) -> Disconnected;
+    /// Waits for the end, after which nothing may come, and counts the messages before it.
+    fn end(&mut self) -> (Disconnected, usize);
     fn round_trip(&self) -> Option<RoundTrip>;
 }
 
@@ -220,7 +220,7 @@ impl Seat for AsyncSeat {
         self.runtime.block_on(self.client.recv()).unwrap()
     }
 
-    fn end(&mut self) -> Disconnected {
+    fn end(&mut self) -> (Disconnected, usize) {
         end_of(|| self.runtime.block_on(self.client.next()))
     }
 
@@ -238,7 +238,7 @@ impl Seat for blocking::repod::Client {
         Self::recv(self).unwrap()
     }
 
-    fn end(&mut self) -> Disconnected {
+    fn end(&mut self) -> (Disconnected, usize) {
         end_of(|| self.next())
     }
 
@@ -247,17 +247,25 @@ impl Seat for blocking::repod::Client {
     }
 }
 
-fn end_of(mut next: impl FnMut() -> Option<Event>) -> Disconnected {
-    let disconnected = match next() {
-        Some(Event::Disconnected(disconnected)) => disconnected,
-        other => panic!("{other:?}"),
+fn end_of(mut next: impl FnMut() -> Option<Event>) -> (Disconnected, usize) {
+    let mut count = 0;
+    let disconnected = loop {
+        match next() {
+            Some(Event::Disconnected(disconnected)) => break disconnected,
+            Some(Event::Message(last)) => {
+                assert_same(&message("goodbye", [("n", count.into())]), &last);
+                count += 1;
+            }
+            other => panic!("{other:?}"),
+        }
     };
     assert!(next().is_none(), "the end is the last event");
-    disconnected
+    (disconnected, count)
 }
 
-/// Plays the game from the first message to the end, for a client that has just connected.
-pub(crate) fn play(seat: &mut impl Seat) {
+/// Plays the game from the first message to the end, for a client that has just connected. Returns how many
+/// messages the server has said goodbye with.
+pub(crate) fn play(seat: &mut impl Seat) -> usize {
     assert_same(&message("connected", []), &seat.recv());
     for n in 0..COUNT {
         seat.send(&message("up", [("n", n.into())]));
@@ -284,9 +292,10 @@ pub(crate) fn play(seat: &mut impl Seat) {
         assert!(!trip.time.is_zero());
     }
     seat.send(&message("kick", []));
-    let disconnected = seat.end();
+    let (disconnected, goodbyes) = seat.end();
     assert_eq!(disconnected.reason, DisconnectReason::PeerClosed, "{disconnected}");
     assert_eq!(disconnected.unsent, 0);
+    goodbyes
 }
 
 /// A server for the game, on threads of its own.
