@@ -117,13 +117,16 @@ mod tests {
                 assert_eq!(constant.jitter(f64::NAN).delay(attempt, 0.0), Some(second));
                 assert_eq!(constant.jitter(1.0).delay(attempt, f64::NAN), Some(second));
                 assert_eq!(constant.jitter(f64::INFINITY).delay(attempt, 2.0), Some(2 * second));
-                assert_eq!(constant.jitter(f64::INFINITY).delay(attempt, -1.0), Some(0 * second));
+                assert_eq!(
+                    constant.jitter(f64::INFINITY).delay(attempt, -1.0),
+                    Some(Duration::ZERO)
+                );
             }
         }
         let steep = backoff.factor(f64::INFINITY).jitter(-1.0);
         assert_eq!(steep.delay(1, 0.5), Some(second));
         assert_eq!(steep.delay(2, 0.5), Some(4 * second));
-        assert_eq!(steep.initial(0 * second).delay(2, 0.5), Some(0 * second));
+        assert_eq!(steep.initial(Duration::ZERO).delay(2, 0.5), Some(Duration::ZERO));
         let endless = Backoff::new().initial(Duration::MAX).max(Duration::MAX).jitter(1.0);
         assert_eq!(endless.delay(3, 1.0), Some(Duration::MAX));
     }

@@ -204,9 +204,10 @@ fn types_of_rust_go_through() {
 #[cfg(target_os = "linux")]
 #[test]
 fn what_lies_deep_is_walked_through_once() {
+    type Walk = fn(&Message);
     let shallow = nested_numbers(1);
     let deep = nested_numbers(500);
-    let walks: [(&str, fn(&Message)); 5] = [
+    let walks: [(&str, Walk); 5] = [
         ("action", |message| assert!(message.action().len() < 300)),
         ("display", |message| assert!(message.action_value().to_string().len() > 1 << 20)),
         ("debug", |message| assert!(format!("{message:?}").len() > 1 << 20)),
