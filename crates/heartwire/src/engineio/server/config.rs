@@ -46,6 +46,9 @@ pub(super) struct Options {
     pub(super) proxies: Option<TrustedProxies>,
     pub(super) max_connections: Option<usize>,
     pub(super) max_connections_per_address: Option<usize>,
+    pub(super) max_newcomers: usize,
+    pub(super) max_newcomers_per_address: usize,
+    pub(super) header_timeout: Duration,
     /// Bytes from which on answers are compressed.
     #[cfg(feature = "http-compression")]
     pub(super) compression: Option<usize>,
@@ -82,6 +85,9 @@ impl ServerBuilder {
             proxies: None,
             max_connections: None,
             max_connections_per_address: None,
+            max_newcomers: 10_000,
+            max_newcomers_per_address: 1000,
+            header_timeout: Duration::from_secs(10),
             #[cfg(feature = "http-compression")]
             compression: None,
         };
@@ -293,6 +299,29 @@ impl ServerBuilder {
     /// More are refused (429). Default: no limit.
     pub fn max_connections_per_address(mut self, connections: usize) -> Self {
         self.options.max_connections_per_address = Some(connections);
+        self
+    }
+
+    /// Connections of listeners that may be open without belonging to a session: those whose TLS
+    /// handshake or first request is still to come, and those that ask for something else. More are
+    /// closed at once. Default: 10 000.
+    pub fn max_newcomers(mut self, connections: usize) -> Self {
+        self.options.max_newcomers = connections;
+        self
+    }
+
+    /// The same from one address; of IPv6, the first 64 bits count. Addresses of
+    /// [trusted proxies](Self::trusted_proxies) have no limit of their own. Default: 1000.
+    pub fn max_newcomers_per_address(mut self, connections: usize) -> Self {
+        self.options.max_newcomers_per_address = connections;
+        self
+    }
+
+    /// Time that a listener gives a client for the headers of a request, for a TLS handshake, and
+    /// between two requests. Default: 10 s; Node gives 60 s for headers and 5 s between requests, nginx
+    /// 60 s and 75 s.
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.options.header_timeout = timeout;
         self
     }
 

@@ -15,6 +15,7 @@ use super::config::Options;
 use super::connection::{Connection, Shared};
 use super::facts::{OverTls, RemoteAddr};
 use super::home::{End, Home};
+use super::newcomer::Newcomer;
 use super::proxies::Origination;
 use super::sessions::Sessions;
 use super::stats::{Counters, Stats};
@@ -28,6 +29,7 @@ pub(super) struct Engine {
     pub(super) sessions: Sessions,
     application: OnceLock<Application>,
     admission: Option<Arc<Admission>>,
+    newcomers: Arc<Admission>,
     pub(super) counters: Counters,
     pub(super) lifecycle: Lifecycle,
 }
@@ -36,8 +38,10 @@ impl Engine {
     pub(super) fn new(options: Options) -> Self {
         let limits = (options.max_connections, options.max_connections_per_address);
         let limited = limits.0.is_some() || limits.1.is_some();
+        let newcomers = (Some(options.max_newcomers), Some(options.max_newcomers_per_address));
         Self {
             options,
+            newcomers: Admission::new(newcomers.0, newcomers.1),
             sessions: Sessions::new(),
             admission: limited.then(|| Admission::new(limits.0, limits.1)),
             counters: Counters::new(),
@@ -88,6 +92,12 @@ impl Engine {
             Err(Full::Server) => Err(Refusal::ServiceUnavailable),
             Err(Full::Address) => Err(Refusal::TooManyConnections),
         }
+    }
+
+    /// Lets a listener's connection in, as far as the limits go.
+    pub(super) fn welcome(&self, peer: IpAddr) -> Result<Newcomer, Full> {
+        let trusted = self.options.proxies.as_ref().is_some_and(|proxies| proxies.trusts(peer));
+        self.newcomers.admit((!trusted).then_some(peer)).map(Newcomer::new)
     }
 
     /// Tells the user of a session whose id was reserved. The user's future, if it is one, is returned

@@ -25,6 +25,7 @@ use super::engine::Engine;
 use super::facts::{OverTls, RemoteAddr};
 use super::handle::Server;
 use super::hygiene;
+use super::newcomer::Newcomer;
 use super::service::{ResponseFuture, Service};
 use super::warden::Warden;
 use crate::accept::accept;
@@ -42,9 +43,10 @@ impl Server {
 
     /// Serves the connections of a listener until the server is [closed](Self::close).
     pub async fn serve(&self, listener: TcpListener) {
-        let (http, connections) = (http_builder(), TaskTracker::new());
+        let (http, connections) = (self.http_builder(), TaskTracker::new());
         accept(listener, &self.engine.lifecycle, |stream, addr| {
-            connections.spawn(self.http_connection(&http, stream, addr, false));
+            let Some(newcomer) = self.welcome(addr) else { return };
+            connections.spawn(self.http_connection(&http, stream, addr, newcomer, false));
         })
         .await;
         finish(connections).await;
@@ -53,12 +55,21 @@ impl Server {
     /// Serves the connections of a listener, over TLS, until the server is [closed](Self::close).
     #[cfg(feature = "tls")]
     pub async fn serve_tls(&self, listener: TcpListener, tls: &crate::tls::ServerTls) {
-        let (http, connections) = (http_builder(), TaskTracker::new());
+        let (http, connections) = (self.http_builder(), TaskTracker::new());
         accept(listener, &self.engine.lifecycle, |stream, addr| {
+            let Some(newcomer) = self.welcome(addr) else { return };
             let (server, http, acceptor) = (self.clone(), http.clone(), tls.acceptor());
             connections.spawn(async move {
-                match tokio::time::timeout(HEADER_TIMEOUT, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => server.http_connection(&http, stream, addr, true).await,
+                let lifecycle = &server.engine.lifecycle;
+                let patience = server.engine.options.header_timeout;
+                let accepted = tokio::select! {
+                    accepted = tokio::time::timeout(patience, acceptor.accept(stream)) => accepted,
+                    () = lifecycle.stopped() => return,
+                };
+                match accepted {
+                    Ok(Ok(stream)) => {
+                        server.http_connection(&http, stream, addr, newcomer, true).await;
+                    }
                     Ok(Err(error)) => tracing::debug!(%addr, %error, "TLS handshake failed"),
                     Err(_) => tracing::debug!(%addr, "TLS handshake took too long"),
                 }
@@ -68,18 +79,34 @@ impl Server {
         finish(connections).await;
     }
 
+    /// Lets a connection in, as far as the limits go.
+    fn welcome(&self, addr: SocketAddr) -> Option<Newcomer> {
+        let newcomer = self.engine.welcome(addr.ip());
+        newcomer.inspect_err(|limit| tracing::debug!(%addr, "connection refused: {limit}")).ok()
+    }
+
+    fn http_builder(&self) -> http1::Builder {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(self.engine.options.header_timeout)
+            .max_headers(MAX_HEADERS)
+            .max_header_size(MAX_HEADER_BYTES);
+        http
+    }
+
     fn http_connection<S>(
         &self,
         http: &http1::Builder,
         stream: S,
         addr: SocketAddr,
+        newcomer: Newcomer,
         tls: bool,
     ) -> HttpConnection<TokioIo<Warden<S>>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(Warden::new(stream, self.engine.options.stall_timeout));
-        let service = AtPath { service: self.service(), addr, tls };
+        let service = AtPath { service: self.service(), addr, newcomer, tls };
         let engine = self.engine.clone();
         let stopped = engine.lifecycle.stop_signal();
         let http = http.serve_connection(io, service).with_upgrades();
@@ -91,15 +118,6 @@ impl Server {
 async fn finish(connections: TaskTracker) {
     connections.close();
     connections.wait().await;
-}
-
-fn http_builder() -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_headers(MAX_HEADERS)
-        .max_header_size(MAX_HEADER_BYTES);
-    http
 }
 
 pin_project! {
@@ -158,6 +176,7 @@ where
 struct AtPath {
     service: Service,
     addr: SocketAddr,
+    newcomer: Newcomer,
     tls: bool,
 }
 
@@ -173,16 +192,15 @@ impl hyper::service::Service<Request<Incoming>> for AtPath {
             return ResponseFuture::refuse(&self.service.engine, refusal);
         }
         request.extensions_mut().insert(RemoteAddr(self.addr));
+        if self.newcomer.is_new() {
+            request.extensions_mut().insert(self.newcomer.clone());
+        }
         if self.tls {
             request.extensions_mut().insert(OverTls);
         }
         self.service.handle(request)
     }
 }
-
-/// Time for a request's headers to arrive, and for a connection to idle between requests. Node waits
-/// 60 s and 5 s, nginx 60 s and 75 s.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Node takes 2000 headers, nginx as many as fit into 32 KiB.
 const MAX_HEADERS: usize = 100;

@@ -24,6 +24,8 @@ mod compression;
 mod stats;
 pub use stats::Stats;
 
+mod newcomer;
+
 mod facts;
 pub use facts::{RemoteAddr, RequestFacts};
 

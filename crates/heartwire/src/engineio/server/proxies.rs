@@ -59,7 +59,7 @@ impl TrustedProxies {
         self
     }
 
-    fn trusts(&self, addr: IpAddr) -> bool {
+    pub(super) fn trusts(&self, addr: IpAddr) -> bool {
         let addr = addr.to_canonical();
         self.networks.iter().any(|network| network.0.contains(&addr))
     }

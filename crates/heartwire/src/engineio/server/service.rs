@@ -33,6 +33,7 @@ use super::head::{Purpose, RequestHead};
 use super::home::{Home, Polling};
 use super::hooks::{Denial, random_id};
 use super::hygiene;
+use super::newcomer::Newcomer;
 use super::polling::{self, PollFuture};
 use super::probe::{self, FAREWELL};
 use super::pump;
@@ -136,6 +137,7 @@ impl Service {
             Route::Open(transport) => self.open(parts, transport),
             Route::Session(request) => {
                 let (shared, action) = self.find(&request)?;
+                settle(&parts);
                 match action {
                     Action::Poll => polling::get(&self.engine, shared).map(State::Poll),
                     Action::Post => Ok(self.post(shared, parts, body)),
@@ -301,6 +303,7 @@ impl Opening {
             tracing::warn!(session = shared.id.prefix(), "session id is in use");
             return Err(Refusal::BadRequest);
         }
+        settle(parts);
         let (mut answer, upgrade) = match self.grant {
             Some(Grant { answer, upgrade }) => (answer, Some(upgrade)),
             None => (handshake_answer(options, &shared.id, self.https), None),
@@ -311,6 +314,11 @@ impl Opening {
         tokio::spawn(ConnectionTask::open(engine.clone(), shared, upgrade, self.ticket));
         Ok(answer)
     }
+}
+
+/// Takes the news that a request belongs to a session.
+fn settle(parts: &Parts) {
+    parts.extensions.get::<Newcomer>().into_iter().for_each(Newcomer::settle);
 }
 
 /// The answer that opens a session over polling.

@@ -229,4 +229,4 @@ fn pausing() -> (Server, Receiver<Connection>) {
 }
 
 /// Messages that have to arrive in order.
-const COUNT: usize = 50_000;
+const COUNT: usize = 10_000;

@@ -1,9 +1,16 @@
 //! How many clients a server lets in, and whom it believes about where they come from.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
 use heartwire::engineio::{Cookie, SessionId};
 use heartwire::engineio::{ForwardedHeader, Network, Server, TrustedProxies};
+use tokio::net::TcpSocket;
 
-use super::wire::{OPEN, get, post, read_text, session, start, upgrade, websocket, write_text};
+use super::wire::{
+    OPEN, begin, connect, get, post, read_text, receive, session, start, upgrade, upgrade_on,
+    websocket, write_text,
+};
 
 #[test]
 fn a_full_server_refuses_and_recovers() {
@@ -139,5 +146,93 @@ fn wait_until_let_in(open: impl Fn() -> u16) {
             503 => assert!(start.elapsed() < crate::support::WATCHDOG, "the place stays taken"),
             other => panic!("{other}"),
         }
+    }
+}
+
+#[test]
+fn strangers_do_not_take_all_descriptors() {
+    let (_runtime, server) = start(Server::builder().max_newcomers(2));
+    let mut strangers = [connect(server.addr), connect(server.addr)];
+    assert_refused(&mut connect(server.addr));
+    // Whoever asks for something that is no session stays a stranger.
+    begin(&mut strangers[0], "GET /nothing", &[]);
+    strangers[0].write_all(b"\r\n").unwrap();
+    assert_eq!(receive(&mut strangers[0]).status, 404);
+    assert_refused(&mut connect(server.addr));
+
+    // Whoever opens a session is none, over each transport.
+    let [mut polling, mut upgrading] = strangers;
+    begin(&mut polling, &format!("GET {OPEN}"), &[]);
+    polling.write_all(b"\r\n").unwrap();
+    let target = session(&receive(&mut polling).sid());
+    let mut third = connect(server.addr);
+    assert_eq!(upgrade_on(&mut upgrading, "", &[]).status, 101);
+    // Nor is who goes on with a session over another connection, while its GET waits.
+    begin(&mut third, &format!("GET {target}"), &[]);
+    third.write_all(b"\r\n").unwrap();
+    assert_eq!(post(server.addr, &target, &[], b"4x").text(), "ok");
+    assert_eq!(receive(&mut third).text(), "4x");
+    let _strangers = [connect(server.addr), connect(server.addr)];
+    assert_refused(&mut connect(server.addr));
+}
+
+#[test]
+fn a_stranger_that_leaves_makes_room() {
+    let (_runtime, server) = start(Server::builder().max_newcomers(1));
+    for _ in 0..10 {
+        let stranger = connect(server.addr);
+        assert_refused(&mut connect(server.addr));
+        drop(stranger);
+        wait_until_let_in(|| try_get(server.addr));
+    }
+}
+
+#[test]
+fn strangers_of_one_address_do_not_take_all_places() {
+    let (_runtime, server) = start(Server::builder().max_newcomers_per_address(1));
+    let _stranger = connect_from("127.0.0.2", server.addr);
+    assert_refused(&mut connect_from("127.0.0.2", server.addr));
+    assert_eq!(get(server.addr, OPEN, &[]).status, 200);
+
+    let proxies: Network = "127.0.0.2/32".parse().unwrap();
+    let builder = Server::builder().max_newcomers_per_address(1).trusted_proxies([proxies]);
+    let (_runtime, server) = start(builder);
+    let _first = connect_from("127.0.0.2", server.addr);
+    let mut second = connect_from("127.0.0.2", server.addr);
+    begin(&mut second, &format!("GET {OPEN}"), &[]);
+    second.write_all(b"\r\n").unwrap();
+    assert_eq!(receive(&mut second).status, 200);
+}
+
+/// A connection from another address of this machine.
+fn connect_from(from: &str, addr: SocketAddr) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
+    let stream = runtime.block_on(socket.connect(addr)).unwrap().into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(crate::support::WATCHDOG)).unwrap();
+    stream
+}
+
+/// The status of a handshake, or 503 where not even a connection is let in.
+fn try_get(addr: SocketAddr) -> u16 {
+    let mut stream = connect(addr);
+    let request = format!("GET {OPEN} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut head = [0; 12];
+    let answered = stream.write_all(request.as_bytes()).and_then(|()| stream.read_exact(&mut head));
+    match answered {
+        Ok(()) => std::str::from_utf8(&head[9..]).unwrap().parse().unwrap(),
+        Err(_) => 503,
+    }
+}
+
+/// The server has closed a connection without a word.
+#[track_caller]
+fn assert_refused(stream: &mut TcpStream) {
+    let mut byte = [0];
+    match stream.read(&mut byte) {
+        Ok(count) => assert_eq!(count, 0, "it says something"),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
 }

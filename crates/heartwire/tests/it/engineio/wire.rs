@@ -123,6 +123,12 @@ pub(crate) fn assert_ends(stream: &mut TcpStream) {
 /// Asks for a WebSocket; what the server says to that.
 pub(crate) fn upgrade(addr: SocketAddr, query: &str, headers: &[&str]) -> (TcpStream, Answer) {
     let mut stream = connect(addr);
+    let answer = upgrade_on(&mut stream, query, headers);
+    (stream, answer)
+}
+
+/// The same over a connection that is there already.
+pub(crate) fn upgrade_on(stream: &mut TcpStream, query: &str, headers: &[&str]) -> Answer {
     let mut lines = vec![
         "Connection: Upgrade",
         "Upgrade: websocket",
@@ -130,10 +136,9 @@ pub(crate) fn upgrade(addr: SocketAddr, query: &str, headers: &[&str]) -> (TcpSt
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     ];
     lines.extend_from_slice(headers);
-    begin(&mut stream, &format!("GET /engine.io/?EIO=4&transport=websocket{query}"), &lines);
+    begin(stream, &format!("GET /engine.io/?EIO=4&transport=websocket{query}"), &lines);
     stream.write_all(b"\r\n").unwrap();
-    let answer = receive(&mut stream);
-    (stream, answer)
+    receive(stream)
 }
 
 /// A WebSocket of its own, behind its handshake.
