@@ -90,7 +90,8 @@ impl Server {
         http.timer(TokioTimer::new())
             .header_read_timeout(self.engine.options.header_timeout)
             .max_headers(MAX_HEADERS)
-            .max_header_size(MAX_HEADER_BYTES);
+            .max_header_size(MAX_HEADER_BYTES)
+            .max_buf_size(MAX_BUFFER_BYTES);
         http
     }
 
@@ -207,6 +208,9 @@ const MAX_HEADERS: usize = 100;
 
 /// As Node; nginx takes 32 KiB.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// What HTTP reads of a body at once, at most; by itself, it takes 408 KiB. As WebSockets.
+const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Time for answers that are under way when the server has closed.
 const LINGER: Duration = Duration::from_secs(2);
