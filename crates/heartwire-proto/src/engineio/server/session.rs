@@ -475,7 +475,7 @@ impl<T: Outgoing> ServerSession<T> {
     pub fn waiting_poll(&self) -> Option<ExchangeId> {
         match &self.state {
             State::Polling(polling) => polling.poll,
-            State::Farewell { .. } | State::WebSocket | State::Closed => None,
+            State::Farewell { .. } | State::WebSocket { .. } | State::Closed => None,
         }
     }
 
