@@ -1,6 +1,8 @@
 //! Engine.IO.
 
 mod asynchronous;
+mod bad_frames;
+mod bad_input;
 mod blocking;
 mod client;
 #[cfg(feature = "deflate")]

@@ -25,6 +25,11 @@ impl Answer {
         std::str::from_utf8(&self.body).unwrap()
     }
 
+    /// Every header, its name in small letters.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The values of a header.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let named = self.headers.iter().filter(|(known, _)| known == name);
@@ -91,6 +96,11 @@ pub(crate) fn session(sid: &str) -> String {
 
 /// The next answer.
 pub(crate) fn receive(stream: &mut TcpStream) -> Answer {
+    receive_as(stream, false)
+}
+
+/// The next answer; one to `HEAD` has the length of a body that does not come.
+pub(crate) fn receive_as(stream: &mut TcpStream, head_only: bool) -> Answer {
     let mut head = vec![];
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -105,7 +115,7 @@ pub(crate) fn receive(stream: &mut TcpStream) -> Answer {
         .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
         .collect();
     let mut answer = Answer { status, headers, body: vec![] };
-    if let Some(length) = answer.header("content-length") {
+    if let (Some(length), false) = (answer.header("content-length"), head_only) {
         answer.body = vec![0; length.parse().unwrap()];
         stream.read_exact(&mut answer.body).unwrap();
     }
