@@ -8,6 +8,8 @@
 //! Everything follows from the seed: the same one gives the same trace, to the byte. What must hold is
 //! checked at every step; what broke is told with the trace that led to it.
 
+mod chance;
+
 mod network;
 
 mod ledger;

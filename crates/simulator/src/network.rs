@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::{Duration, Instant};
 
-use fastrand::Rng;
+use crate::chance::Chance;
 
 /// What is on its way, sorted by when it arrives.
 pub(crate) struct Network<P> {
-    pub(crate) rng: Rng,
+    pub(crate) rng: Chance,
     /// When the run began, for sessions that want an instant.
     epoch: Instant,
     now: Duration,
@@ -28,7 +28,7 @@ pub(crate) struct Lane {
 }
 
 impl<P> Network<P> {
-    pub(crate) fn new(rng: Rng, latency: (Duration, Duration)) -> Self {
+    pub(crate) fn new(rng: Chance, latency: (Duration, Duration)) -> Self {
         Self {
             rng,
             epoch: Instant::now(),

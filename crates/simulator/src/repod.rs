@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use fastrand::Rng;
 use heartwire_proto::repod::{
     Config, DisconnectReason, Frame, FrameDecoder, GREETING, Output, Role, Session, SocketEnd,
 };
 use heartwire_proto::shared::{Ending, Limits, SendQueue};
 use serde_json::json;
 
+use crate::chance::Chance;
 use crate::ledger::Ledger;
 use crate::mutant::Mutant;
 use crate::network::{Lane, Network};
@@ -16,7 +16,12 @@ use crate::report::Report;
 
 /// Runs what a seed stands for, with a mistake put in if one is given, and keeps the trace if asked to.
 pub fn run(seed: u64, mutant: Option<Mutant>, traced: bool) -> Report {
-    World::new(seed, mutant, traced).run()
+    World::new(Chance::with_seed(seed), mutant, traced).run()
+}
+
+/// Runs what bytes stand for: each decides one thing or a part of one.
+pub fn run_bytes(bytes: &[u8], traced: bool) -> Report {
+    World::new(Chance::with_bytes(bytes), None, traced).run()
 }
 
 type Checked = Result<(), String>;
@@ -101,8 +106,7 @@ enum Parcel {
 }
 
 impl World {
-    fn new(seed: u64, mutant: Option<Mutant>, traced: bool) -> Self {
-        let mut rng = Rng::with_seed(seed);
+    fn new(mut rng: Chance, mutant: Option<Mutant>, traced: bool) -> Self {
         let millis = Duration::from_millis;
         let least = rng.u64(..60);
         let latency = (millis(least), millis(least + rng.u64(..40)));
@@ -500,9 +504,9 @@ impl Tampering {
     }
 }
 
-fn acts(rng: &mut Rng) -> Vec<(Duration, Act)> {
+fn acts(rng: &mut Chance) -> Vec<(Duration, Act)> {
     let span = rng.u64(50..4000);
-    let moment = |rng: &mut Rng| Duration::from_micros(rng.u64(..span * 1000));
+    let moment = |rng: &mut Chance| Duration::from_micros(rng.u64(..span * 1000));
     let mut acts = vec![];
     for _ in 0..rng.usize(1..12) {
         let messages = if rng.u8(..5) == 0 { rng.usize(20..120) } else { rng.usize(1..5) };

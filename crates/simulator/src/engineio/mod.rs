@@ -12,10 +12,16 @@ mod server;
 
 mod checks;
 
+use crate::chance::Chance;
 use crate::mutant::Mutant;
 use crate::report::Report;
 
 /// Runs what a seed stands for, with a mistake put in if one is given, and keeps the trace if asked to.
 pub fn run(seed: u64, mutant: Option<Mutant>, traced: bool) -> Report {
-    world::World::new(plan::Plan::new(seed), mutant, traced).run()
+    world::World::new(plan::Plan::new(Chance::with_seed(seed)), mutant, traced).run()
+}
+
+/// Runs what bytes stand for: each decides one thing or a part of one.
+pub fn run_bytes(bytes: &[u8], traced: bool) -> Report {
+    world::World::new(plan::Plan::new(Chance::with_bytes(bytes)), None, traced).run()
 }

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use fastrand::Rng;
 use heartwire_proto::engineio::{Transport, client, server};
 use heartwire_proto::shared::{Ending, Limits};
+
+use crate::chance::Chance;
 
 /// What happens in a run.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    pub(super) seed: u64,
+    /// What decides the rest.
+    pub(super) chance: Chance,
     pub(super) client: client::Config,
     pub(super) server: server::Config,
     pub(super) latency: (Duration, Duration),
@@ -72,8 +74,7 @@ impl Act {
 }
 
 impl Plan {
-    pub(super) fn new(seed: u64) -> Self {
-        let mut rng = Rng::with_seed(seed);
+    pub(super) fn new(mut rng: Chance) -> Self {
         let millis = Duration::from_millis;
         let least = rng.u64(0..60);
         let latency = (millis(least), millis(least + rng.u64(0..40)));
@@ -98,7 +99,7 @@ impl Plan {
         let acts = acts(&mut rng);
         let last = acts.iter().map(|(moment, _)| *moment).max().unwrap_or_default();
         let end = last + server.ping_interval + server.ping_timeout + CLOSE_TIMEOUT + millis(5000);
-        Self { seed, client, server, latency, limits, acts, end }
+        Self { chance: rng.rest(), client, server, latency, limits, acts, end }
     }
 
     /// Whether nothing goes wrong.
@@ -115,10 +116,10 @@ impl Plan {
     }
 }
 
-fn acts(rng: &mut Rng) -> Vec<(Duration, Act)> {
+fn acts(rng: &mut Chance) -> Vec<(Duration, Act)> {
     let mut acts = vec![];
     let span = rng.u64(50..6000);
-    let moment = |rng: &mut Rng| Duration::from_micros(rng.u64(0..span * 1000));
+    let moment = |rng: &mut Chance| Duration::from_micros(rng.u64(0..span * 1000));
     for _ in 0..rng.usize(1..12) {
         let messages = match rng.u8(..6) {
             0 => rng.usize(20..120),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fastrand::Rng;
 use heartwire_proto::engineio::client::ClientSession;
 use heartwire_proto::engineio::server::{self, ExchangeId, ServerSession};
 use heartwire_proto::engineio::{DisconnectReason, Message, SessionId, SocketEnd};
@@ -109,8 +108,7 @@ pub(super) type Checked = Result<(), String>;
 
 impl World {
     pub(super) fn new(plan: Plan, mutant: Option<Mutant>, traced: bool) -> Self {
-        let rng = Rng::with_seed(plan.seed ^ 0x5851_f42d_4c95_7f2d);
-        let mut net = Network::new(rng, plan.latency);
+        let mut net = Network::new(plan.chance.clone(), plan.latency);
         for (moment, act) in &plan.acts {
             net.at(*moment, Parcel::Act(*act));
         }
