@@ -228,11 +228,12 @@ fn inflate(
             make_room(data, input.len(), max);
             zlib.decompress_vec(input, data, FlushDecompress::Sync)
         };
-        let status = result.map_err(|_| ProtocolError::InvalidCompression)?;
         let (read, written) = (zlib.total_in() - read, zlib.total_out() - written);
+        // It looks ahead for what comes behind the byte that is too many: that comes first.
         if full && written > 0 || data.len() > max {
             return Err(ProtocolError::InflatedTooLong { max });
         }
+        let status = result.map_err(|_| ProtocolError::InvalidCompression)?;
         input = &input[read as usize..];
         if let Status::StreamEnd = status {
             // RFC 7692, § 7.2.3.4: a final block need not be the message's last.
@@ -354,6 +355,25 @@ mod tests {
                     assert!(data.len() <= max && data.capacity() <= max, "{}", data.capacity());
                     assert_eq!(data == payload, fits);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_first_is_told_however_the_bytes_are_cut() {
+        // RFC 1951, § 3.2: a stored block with three bytes; then, with fixed codes, a fourth and a
+        // distance that does not exist.
+        let message = b"\x00\x03\x00\xfc\xffabc\xaa\x00\x3e";
+        let mut pool = CompressionPool::new();
+        for (max, expected) in
+            [(3, ProtocolError::InflatedTooLong { max: 3 }), (4, ProtocolError::InvalidCompression)]
+        {
+            for length in [message.len(), 1] {
+                let (mut inflate, mut data) = (receiver(false), vec![]);
+                let mut pieces = message.chunks(length);
+                let result =
+                    pieces.try_for_each(|piece| inflate.feed(piece, &mut data, max, &mut pool));
+                assert_eq!(result, Err(expected), "{length} bytes at a time");
             }
         }
     }

@@ -88,7 +88,7 @@ impl Decoder {
                     return match event(header.opcode, Cow::Borrowed(&input[start..end])) {
                         Ok(event) => {
                             if let Event::Close(_) = event {
-                                self.state = State::Closed;
+                                self.close();
                             }
                             Ok((end, Some(event)))
                         }
@@ -225,12 +225,12 @@ impl Decoder {
                         return Ok((taken, None));
                     }
                     let event = event(header.opcode, Cow::Owned(std::mem::take(payload)))?;
-                    self.state = match event {
-                        Event::Close(_) => State::Closed,
+                    match event {
+                        Event::Close(_) => self.close(),
                         Event::Text(_) | Event::Binary(_) | Event::Ping(_) | Event::Pong(_) => {
-                            State::START
+                            self.state = State::START;
                         }
-                    };
+                    }
                     return Ok((taken, Some(event)));
                 }
                 State::Data { header, received } => {
@@ -284,15 +284,20 @@ impl Decoder {
         self.state = State::Data { header, received: 0 };
     }
 
-    /// Lets go of everything: the connection cannot be resumed.
     #[cold]
     fn fail<T>(&mut self, error: ProtocolError) -> Result<T, ProtocolError> {
+        self.close();
+        Err(error)
+    }
+
+    /// Lets go of everything: the connection cannot be resumed.
+    #[cold]
+    fn close(&mut self) {
         self.state = State::Closed;
         self.message = None;
         if let Some(inflate) = &mut self.inflate {
             inflate.abandon();
         }
-        Err(error)
     }
 }
 
@@ -446,6 +451,23 @@ mod tests {
             &[Seen::Close(Some((1000, "bye")))],
         );
         check(&[(true, Opcode::Close, b"")], &[Seen::Close(None)]);
+    }
+
+    #[test]
+    fn close_lets_go_of_a_message_that_has_not_ended() {
+        let frames: Frames<'_> = &[(false, Opcode::Text, b"half"), (true, Opcode::Close, b"")];
+        let mut pool = CompressionPool::new();
+        for pieces in splits(&encoded(frames)) {
+            let mut decoder = Decoder::new(Role::Server, 100, None);
+            for mut piece in pieces {
+                let mut rest = &mut piece[..];
+                while !rest.is_empty() {
+                    let (taken, _) = decoder.decode(rest, &mut pool).unwrap();
+                    rest = &mut rest[taken..];
+                }
+            }
+            assert_eq!(decoder.held_bytes(), 0);
+        }
     }
 
     #[test]
