@@ -35,6 +35,11 @@ const VERBS: &[Verb] = &[
         run: autobahn,
     },
     Verb {
+        name: "bench",
+        about: "measure ours, the floors and the peers; --help tells more",
+        run: bench,
+    },
+    Verb {
         name: "peers",
         about: "install the programs of other projects that tests talk to",
         run: peers,
@@ -84,6 +89,8 @@ fn format(_: &[String]) -> Result<(), Failed> {
 
 fn lint(_: &[String]) -> Result<(), Failed> {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
+    let programs = ["fmt", "--all", "--check", "--manifest-path", "bench/programs/Cargo.toml"];
+    step("formatting of what is measured", &mut cargo(&programs))?;
     let clippy = ["clippy", "--workspace", "--all-targets"];
     let deny = ["--", "--deny", "warnings"];
     step("clippy", cargo(&clippy).args(deny))?;
@@ -121,6 +128,11 @@ fn autobahn(_: &[String]) -> Result<(), Failed> {
     let compressed = ["test", "--package", "heartwire", "--features", "deflate"];
     let ignored = ["--lib", "autobahn", "--", "--ignored", "--test-threads", "2"];
     step("Autobahn", cargo(&compressed).args(ignored))
+}
+
+/// A crate of its own, so that building the rest does not wait for it.
+fn bench(args: &[String]) -> Result<(), Failed> {
+    step("bench", cargo(&["run", "--quiet", "--package", "bench", "--"]).args(args))
 }
 
 fn peers(_: &[String]) -> Result<(), Failed> {

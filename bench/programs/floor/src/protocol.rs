@@ -16,8 +16,8 @@ pub enum Protocol {
     /// Messages come back over a WebSocket.
     WebSocket,
     /// The same with the packets of Engine.IO. The first letter of a message may say something else:
-    /// `B` sends it to everybody, `S` counts it, `C` asks for that count, and `F` wants as many messages as the
-    /// number behind it says, and then `D`.
+    /// `B` sends it to everybody, `S` counts it, `C` asks for that count, `F` wants as many messages as the number
+    /// behind it says, and then `D`, and `J` the same with JSON.
     EngineIo,
 }
 
@@ -117,13 +117,12 @@ impl Protocol {
                 frame::push_header(output, frame::TEXT, count.len(), false);
                 output.extend_from_slice(count.as_bytes());
             }
-            [b'4', b'F', ref count @ ..] => {
+            [b'4', kind @ (b'F' | b'J'), ref count @ ..] => {
                 let count = std::str::from_utf8(count).ok().and_then(|count| count.parse().ok());
-                let count: usize = count.expect("a number behind F");
+                let count: usize = count.expect("a number behind F or J");
                 output.truncate(start);
-                let message = [b"4".as_slice(), &[b'm'; 64]].concat();
-                let message = frame::from_server(frame::TEXT, &message);
-                output.extend(message.repeat(count));
+                let message = if kind == b'F' { TEXT } else { JSON };
+                output.extend(frame::from_server(frame::TEXT, message).repeat(count));
                 output.extend(frame::from_server(frame::TEXT, b"4D"));
             }
             [b'4', ..] => {}
@@ -160,7 +159,8 @@ impl<'a> Request<'a> {
 /// Appends the answer that turns a connection into a WebSocket.
 fn push_switching(request: &Request<'_>, output: &mut Vec<u8>) {
     let key = request.header("sec-websocket-key").expect("a WebSocket");
-    let digest = sha1_smol::Sha1::from(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11")).digest();
+    let digest =
+        sha1_smol::Sha1::from(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11")).digest();
     let accept = STANDARD.encode(digest.bytes());
     output.extend_from_slice(
         format!(
@@ -172,8 +172,14 @@ fn push_switching(request: &Request<'_>, output: &mut Vec<u8>) {
 }
 
 /// The message that the load generator sends.
-const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Length: 65\r\n\r\n\
+const HELLO: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Length: 65\r\n\r\n\
     4ebcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl";
 
 const OPEN: &str = "0{\"sid\":\"floor\",\"upgrades\":[],\"pingInterval\":60000,\"pingTimeout\":20000,\
     \"maxPayload\":1000000}";
+
+/// Messages of 64 bytes.
+const TEXT: &[u8; 65] = b"4mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm";
+const JSON: &[u8; 65] =
+    b"4{\"event\":\"moved\",\"player\":\"alice\",\"x\":1204,\"y\":-77,\"alive\":true}";

@@ -31,15 +31,7 @@ impl Socket {
     pub fn open(args: &Args, token: usize) -> io::Result<Self> {
         let (stream, irregular) = connect(args, token)?;
         stream.set_nonblocking(true)?;
-        Ok(Self {
-            stream,
-            token,
-            sent: 0,
-            to_send: 0,
-            received: 0,
-            irregular,
-            watches_room: false,
-        })
+        Ok(Self { stream, token, sent: 0, to_send: 0, received: 0, irregular, watches_room: false })
     }
 
     /// Opens all connections that were asked for.
@@ -88,8 +80,8 @@ impl Socket {
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) => return Err(error),
         };
-        let regular = self.irregular.is_empty()
-            && buffer[..count] == *stream.expected(self.received, count);
+        let regular =
+            self.irregular.is_empty() && buffer[..count] == *stream.expected(self.received, count);
         if regular {
             let position = self.received + count;
             self.received = position % stream.received_frame;

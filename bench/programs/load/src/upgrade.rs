@@ -94,7 +94,10 @@ impl Session {
     fn receive_response(&mut self, args: &Args, slot: usize, poller: &Poller) -> io::Result<()> {
         let Some(poll) = &mut self.poll else { return Ok(()) };
         if !read(poll, &mut self.polled)? {
-            assert!(self.stage != Stage::Opening && !self.polling, "the server has closed a connection");
+            assert!(
+                self.stage != Stage::Opening && !self.polling,
+                "the server has closed a connection"
+            );
             self.poll = None;
             return Ok(());
         }

@@ -39,11 +39,14 @@ impl Window {
         match self.stage {
             Stage::WarmUp { until } => {
                 if now >= until {
-                    (self.count, self.stage) = (0, Stage::Measuring {
-                        since: now,
-                        server: self.server.processor_time(),
-                        own: own_time(),
-                    });
+                    (self.count, self.stage) = (
+                        0,
+                        Stage::Measuring {
+                            since: now,
+                            server: self.server.processor_time(),
+                            own: own_time(),
+                        },
+                    );
                     self.latencies.clear();
                 }
                 true

@@ -1,0 +1,87 @@
+//! One contestant's figure for one budget.
+
+use crate::budget::Budget;
+use crate::results::Results;
+use crate::statistics::{median, spread};
+
+/// One contestant's figure for one budget.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Figure {
+    /// The median of the rounds. Where it is relative to another contestant, of the ratios: the machine's speed
+    /// changes from round to round.
+    pub(crate) value: f64,
+    /// How far the rounds are apart, as a part of that.
+    pub(crate) spread: f64,
+}
+
+impl Figure {
+    /// The figure, if it was measured.
+    pub(crate) fn of(budget: &Budget, contestant: &str, results: &Results) -> Option<Self> {
+        let measured = results.measures.get(&budget.measure)?;
+        let number = |contestant: &str, round| {
+            let number = measured.number(contestant, round, &budget.metric)?;
+            match &budget.over {
+                Some(over) => Some(number / measured.number(contestant, round, over)?),
+                None => Some(number),
+            }
+        };
+        let rounds: Vec<_> = (0..measured.rounds())
+            .filter_map(|round| {
+                let figure = number(contestant, round)?;
+                match &budget.relative_to {
+                    Some(other) => Some(figure / number(other, round)?),
+                    None => Some(figure),
+                }
+            })
+            .filter(|figure| figure.is_finite())
+            .collect();
+        Some(Self { value: median(&rounds)?, spread: spread(&rounds).unwrap_or_default() })
+    }
+}
+
+/// Who is judged.
+pub(crate) const OURS: &str = "heartwire";
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ratios_are_taken_within_a_round() {
+        let figure = |contestant| Figure::of(&budget(), contestant, &results()).map(|it| it.value);
+        // 90 of 100, 45 of 50; in the third round the floor has failed.
+        assert_eq!(figure(OURS), Some(0.9));
+        assert_eq!(figure("floor"), Some(1.0));
+        assert_eq!(figure("nobody"), None);
+    }
+
+    #[test]
+    fn a_figure_may_be_over_another_of_the_same_contestant() {
+        let budget = Budget { over: Some("cpu_us".to_owned()), relative_to: None, ..budget() };
+        let figure = Figure::of(&budget, OURS, &results());
+        // 90, 45 and 80, over 2 each.
+        assert_eq!(figure.map(|figure| figure.value), Some(40.0));
+    }
+
+    pub(crate) fn budget() -> Budget {
+        serde_json::from_value(json!({
+            "title": "echo", "measure": "echo", "metric": "rate", "relative_to": "floor",
+            "at_least": 0.9, "unit": "ratio",
+        }))
+        .unwrap()
+    }
+
+    pub(crate) fn results() -> Results {
+        let turn = |rate| json!({"numbers": {"rate": rate, "cpu_us": 2}});
+        serde_json::from_value(json!({
+            "machine": {"processor": "an abacus"},
+            "measures": {"echo": {"commit": "abc", "contestants": {
+                "floor": [turn(100), turn(50), {"failed": "no answer"}],
+                "heartwire": [turn(90), turn(45), turn(80)],
+            }}},
+        }))
+        .unwrap()
+    }
+}
