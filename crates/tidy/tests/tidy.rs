@@ -108,6 +108,7 @@ fn architecture_names_every_module() {
         "crates/heartwire/src",
         "crates/heartwire-cli/src",
         "crates/conformance/src",
+        "bench/src",
     ];
     for folder in folders {
         for file in rust_files(&root().join(folder)) {
