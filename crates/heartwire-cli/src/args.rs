@@ -12,6 +12,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, Value
 use clap_complete::Shell;
 use heartwire::engineio::{Network, Transport};
 
+use crate::address::Address;
+
 /// Realtime connections that stay up and lose nothing: Engine.IO v4 and repod, servers and clients.
 #[derive(Debug, Parser)]
 #[command(name = "heartwire", version, styles = STYLES, arg_required_else_help = true)]
@@ -28,6 +30,9 @@ const STYLES: Styles = Styles::styled()
 
 /// Above the options that mean nothing to repod.
 const ENGINEIO: &str = "Engine.IO options";
+
+/// Why they cannot be used with some URLs.
+const FOR_REPOD: &str = "is for Engine.IO, and this is the URL of a repod server";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -310,6 +315,35 @@ pub(crate) struct Connect {
     /// Address of the server: http, https, ws or wss for Engine.IO, repod://HOST[:PORT] for repod.
     pub(crate) url: String,
 
+    /// Transports to use, in this order: if the first is refused, the next; polling goes on over a
+    /// WebSocket if it is listed.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "polling,websocket")]
+    #[arg(help_heading = ENGINEIO)]
+    pub(crate) transports: Vec<Transport>,
+
+    #[command(flatten)]
+    pub(crate) access: Access,
+
+    /// Milliseconds for the server to answer a request, or to accept a connection of repod.
+    #[arg(long, value_name = "MS", default_value = "5000", value_parser = milliseconds)]
+    pub(crate) timeout_ms: Duration,
+
+    /// Connect again when the connection is lost or cannot be opened, with growing waits.
+    #[arg(long)]
+    pub(crate) reconnect: bool,
+
+    /// Milliseconds to stay after the end of the input while nothing arrives.
+    #[arg(long, value_name = "MS", default_value = "500", value_parser = milliseconds)]
+    pub(crate) linger_ms: Duration,
+
+    /// One JSON object a line instead of words.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a client reaches an Engine.IO server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Access {
     /// Header for every request, as `Name: value`. Can be repeated.
     #[arg(long, value_name = "HEADER")]
     #[arg(help_heading = ENGINEIO)]
@@ -319,12 +353,6 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "COOKIE")]
     #[arg(help_heading = ENGINEIO)]
     pub(crate) cookie: Vec<String>,
-
-    /// Transports to use, in this order: if the first is refused, the next; polling goes on over a
-    /// WebSocket if it is listed.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "polling,websocket")]
-    #[arg(help_heading = ENGINEIO)]
-    pub(crate) transports: Vec<Transport>,
 
     /// Ask for compressed WebSocket messages, and compress from so many bytes on. [without BYTES: 1024]
     #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "1024")]
@@ -363,22 +391,6 @@ pub(crate) struct Connect {
     #[arg(long, conflicts_with = "proxy")]
     #[arg(help_heading = ENGINEIO)]
     pub(crate) no_proxy: bool,
-
-    /// Milliseconds for the server to answer a request, or to accept a connection of repod.
-    #[arg(long, value_name = "MS", default_value = "5000", value_parser = milliseconds)]
-    pub(crate) timeout_ms: Duration,
-
-    /// Connect again when the connection is lost or cannot be opened, with growing waits.
-    #[arg(long)]
-    pub(crate) reconnect: bool,
-
-    /// Milliseconds to stay after the end of the input while nothing arrives.
-    #[arg(long, value_name = "MS", default_value = "500", value_parser = milliseconds)]
-    pub(crate) linger_ms: Duration,
-
-    /// One JSON object a line instead of words.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 impl Args {
@@ -395,9 +407,7 @@ impl Args {
                 .engineio_addr()
                 .is_none()
                 .then_some("is for Engine.IO, which is not served: add --engineio"),
-            Command::Connect(connect) => connect
-                .is_repod()
-                .then_some("is for Engine.IO, and this is the URL of a repod server"),
+            Command::Connect(connect) => Address::is_repod(&connect.url).then_some(FOR_REPOD),
         };
         if let (Some(why), Some((name, matches))) = (without_engineio, matches.subcommand())
             && let Some(subcommand) = command.find_subcommand_mut(name)
@@ -426,13 +436,6 @@ impl Serve {
             (None, None) => Some((Ipv4Addr::LOCALHOST, 5000).into()),
             (addr, _) => addr,
         }
-    }
-}
-
-impl Connect {
-    /// Whether the server speaks repod.
-    pub(crate) fn is_repod(&self) -> bool {
-        self.url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("repod"))
     }
 }
 

@@ -4,6 +4,10 @@ mod args;
 
 mod exit;
 
+mod address;
+
+mod access;
+
 mod output;
 
 mod termination;

@@ -1,10 +1,8 @@
 //! Engine.IO: lines are messages.
 
-use std::path::Path;
-
 use heartwire::Backoff;
 use heartwire::engineio::client::{Client, Event};
-use heartwire::engineio::{ClientBuilder, Message, PerMessageDeflate, SendError};
+use heartwire::engineio::{Message, SendError};
 use serde_json::json;
 
 use super::{Conversation, Happening};
@@ -14,65 +12,15 @@ use crate::output::{Format, json_text, message_json, message_words};
 use crate::terminal::Line;
 
 pub(super) async fn open(args: &Connect) -> Result<Client, Exit> {
-    let (scheme, _) = args.url.split_once("://").ok_or_else(|| {
-        let schemes = "http://, https://, ws://, wss:// or repod://";
-        Exit::NotConnected(format!("{:?} is not a URL, expected one with {schemes}", args.url))
-    })?;
-    if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        let schemes = "http, https, ws, wss or repod";
-        return Err(Exit::NotConnected(format!("URL scheme {scheme:?}, expected {schemes}")));
-    }
-    Ok(builder(args)?.connect().await?)
-}
-
-/// The client that the arguments describe.
-fn builder(args: &Connect) -> Result<ClientBuilder, Exit> {
-    let mut builder = Client::builder(&args.url)
-        .path(&args.path)
+    let mut builder = args
+        .access
+        .client(&args.url)?
         .transports(args.transports.iter().copied())
         .request_timeout(args.timeout_ms);
-    for header in &args.header {
-        let (name, value) = header
-            .split_once(':')
-            .ok_or_else(|| Exit::Usage(format!("header {header:?}, expected Name: value")))?;
-        builder = builder.header(name.trim(), value.trim());
-    }
-    if let Some(cookie) = args.cookie.iter().find(|cookie| !cookie.contains('=')) {
-        return Err(Exit::Usage(format!("cookie {cookie:?}, expected name=value")));
-    }
-    if !args.cookie.is_empty() {
-        builder = builder.header("cookie", args.cookie.join("; "));
-    }
-    if let Some(file) = &args.cacert {
-        builder = builder.authorities(read(file)?);
-    }
-    if let Some(file) = &args.cert {
-        let mut identity = read(file)?;
-        if let Some(file) = &args.key {
-            identity.push(b'\n');
-            identity.extend(read(file)?);
-        }
-        builder = builder.identity(identity);
-    }
-    if let Some(bytes) = args.websocket_compression {
-        builder = builder.per_message_deflate(PerMessageDeflate::new().threshold(bytes));
-    }
-    builder = builder.danger_accept_invalid_certificates(args.insecure);
-    if let Some(proxy) = &args.proxy {
-        builder = builder.proxy(proxy);
-    }
-    if args.no_proxy {
-        builder = builder.no_proxy();
-    }
     if args.reconnect {
         builder = builder.reconnect(Backoff::new()).retry_first(true);
     }
-    Ok(builder)
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Exit> {
-    std::fs::read(file)
-        .map_err(|error| Exit::Usage(format!("cannot read {}: {error}", file.display())))
+    Ok(builder.connect().await?)
 }
 
 impl Conversation for Client {

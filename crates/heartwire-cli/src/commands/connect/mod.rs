@@ -11,6 +11,7 @@ use std::pin::Pin;
 use serde_json::Value;
 use tokio::runtime;
 
+use crate::address::Address;
 use crate::args::Connect;
 use crate::exit::Exit;
 use crate::output::Format;
@@ -30,18 +31,21 @@ pub(crate) fn run(args: Connect) -> Result<(), Exit> {
 
 async fn connect(args: Connect) -> Result<(), Exit> {
     let mut termination = Termination::new()?;
-    if args.is_repod() {
-        let client = tokio::select! {
-            client = repod::open(&args) => client?,
-            _ = termination.wait() => return Err(Exit::Interrupted),
-        };
-        converse(client, args, termination).await
-    } else {
-        let client = tokio::select! {
-            client = engineio::open(&args) => client?,
-            _ = termination.wait() => return Err(Exit::Interrupted),
-        };
-        converse(client, args, termination).await
+    match Address::parse(&args.url)? {
+        Address::EngineIo => {
+            let client = tokio::select! {
+                client = engineio::open(&args) => client?,
+                _ = termination.wait() => return Err(Exit::Interrupted),
+            };
+            converse(client, args, termination).await
+        }
+        Address::Repod { host, port } => {
+            let client = tokio::select! {
+                client = repod::open(&args, &host, port) => client?,
+                _ = termination.wait() => return Err(Exit::Interrupted),
+            };
+            converse(client, args, termination).await
+        }
     }
 }
 

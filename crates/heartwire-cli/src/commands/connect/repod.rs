@@ -2,7 +2,7 @@
 
 use heartwire::Backoff;
 use heartwire::repod::client::{Client, Event, State};
-use heartwire::repod::{DEFAULT_PORT, Disconnected, SendError, Value};
+use heartwire::repod::{Disconnected, SendError, Value};
 use serde::Serialize;
 use serde_json::json;
 use serde_transcode::Transcoder;
@@ -13,43 +13,13 @@ use crate::exit::Exit;
 use crate::output::{Format, json_text, repod_message_json, repod_message_words};
 use crate::terminal::Line;
 
-pub(super) async fn open(args: &Connect) -> Result<Client, Exit> {
-    let (host, port) = address(&args.url).ok_or_else(|| {
-        let expected = "repod://HOST or repod://HOST:PORT";
-        let what = format!("{:?} is not the URL of a repod server", args.url);
-        Exit::NotConnected(format!("{what}, expected {expected}"))
-    })?;
+pub(super) async fn open(args: &Connect, host: &str, port: u16) -> Result<Client, Exit> {
     let builder = Client::builder(host, port).connect_timeout(args.timeout_ms);
     if args.reconnect {
         Ok(builder.reconnect(Backoff::new()).start())
     } else {
         Ok(builder.connect().await?)
     }
-}
-
-/// The host and the port of a URL.
-fn address(url: &str) -> Option<(&str, u16)> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.strip_suffix('/').unwrap_or(rest);
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
-        }
-        None => match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
-        },
-    };
-    let strange = |char: char| char.is_whitespace() || "/?#@".contains(char);
-    if host.is_empty() || host.contains(strange) {
-        return None;
-    }
-    let port = match port {
-        Some(port) => port.parse().ok().filter(|port| *port > 0)?,
-        None => DEFAULT_PORT,
-    };
-    Some((host, port))
 }
 
 /// A line that is no JSON object.
@@ -169,34 +139,4 @@ fn hint(disconnected: &Disconnected) -> &'static str {
 
 fn plain(data: Value<'_>) -> Plain<'_> {
     Plain { action: "message", data }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses() {
-        for (url, expected) in [
-            ("repod://localhost", Some(("localhost", 5071))),
-            ("repod://localhost/", Some(("localhost", 5071))),
-            ("repod://a.example:6000", Some(("a.example", 6000))),
-            ("REPOD://127.0.0.1:1", Some(("127.0.0.1", 1))),
-            ("repod://[::1]", Some(("::1", 5071))),
-            ("repod://[::1]:6000/", Some(("::1", 6000))),
-            ("repod://", None),
-            ("repod://:5071", None),
-            ("repod://::1", None),
-            ("repod://[::1", None),
-            ("repod://[::1]6000", None),
-            ("repod://localhost:0", None),
-            ("repod://localhost:65536", None),
-            ("repod://localhost:port", None),
-            ("repod://localhost/room", None),
-            ("repod://me@localhost", None),
-            ("repod://localhost 5071", None),
-        ] {
-            assert_eq!(address(url), expected, "{url}");
-        }
-    }
 }
