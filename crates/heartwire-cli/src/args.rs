@@ -31,8 +31,15 @@ const STYLES: Styles = Styles::styled()
 /// Above the options that mean nothing to repod.
 const ENGINEIO: &str = "Engine.IO options";
 
-/// Why they cannot be used with some URLs.
-const FOR_REPOD: &str = "is for Engine.IO, and this is the URL of a repod server";
+/// Above the options that mean nothing to Engine.IO.
+const REPOD: &str = "repod options";
+
+/// What all stands above options that mean nothing to repod.
+const FOR_ENGINEIO: &[&str] = &[ENGINEIO, "TLS"];
+
+/// Bytes of the messages of a load: those that tell them apart, and what every server can be made to take.
+const MIN_SIZE: i64 = 16;
+const MAX_SIZE: i64 = 64 << 20;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -44,6 +51,8 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Find out whether an Engine.IO server is right, point by point.
     Check(Check),
+    /// Find out how fast a server is, and whether it is right under load.
+    Bench(Bench),
     /// Print what makes a shell complete the program's arguments.
     Completions(Completions),
     /// Print the manual page.
@@ -341,6 +350,114 @@ pub(crate) struct Connect {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  heartwire bench http://localhost:5000                  as fast as the server answers, 100 connections
+  heartwire bench repod://localhost:5071 --rate 20000 --html report.html
+  heartwire bench wss://example.com --path realtime --connections 5000 --connect-rate 500 --duration 60
+  heartwire bench http://localhost:5000 --transport polling --size 16384 --binary --json
+  heartwire bench http://localhost:5000 --no-reply       one way, to a server that does not answer
+
+The server has to send every message back, unless --no-reply says that it does not. Each message has a
+number, and each answer is checked: those that are missing, out of order, changed, or there twice are
+counted.
+
+Without --rate, an answer is followed by the next message: this finds the highest rate. Its latencies say
+little, since a server that stops is asked nothing meanwhile. With --rate, messages are due at fixed times,
+whatever the server does, and latency counts from when a message was due.
+
+Before, a second goes to the same load on a server inside this program: what is measured then is the floor
+of this program and this machine. Servers should run on another machine, or leave it processors to itself.
+
+Exit codes: 0 all answers were right, 1 some were wrong or missing, 2 wrong arguments, 3 not connected,
+4 connections lost, 130 interrupted")]
+pub(crate) struct Bench {
+    /// Address of the server: http, https, ws or wss for Engine.IO, repod://HOST[:PORT] for repod.
+    pub(crate) url: String,
+
+    /// Connections.
+    #[arg(short, long, value_name = "N", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) connections: u32,
+
+    /// Messages of a connection that may be under way. [default: 1, with --rate 1000, with --no-reply 64]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) depth: Option<u32>,
+
+    /// Bytes of a message, at least 16; in repod, those of its data.
+    #[arg(short, long, value_name = "BYTES", default_value_t = 64)]
+    #[arg(value_parser = clap::value_parser!(u32).range(MIN_SIZE..=MAX_SIZE))]
+    pub(crate) size: u32,
+
+    /// Send bytes, not text.
+    #[arg(short, long)]
+    pub(crate) binary: bool,
+
+    /// Messages a second, of all connections together. Without it, as many as the server answers.
+    #[arg(short, long, value_name = "N", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+
+    /// Seconds to measure.
+    #[arg(short = 't', long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) duration: Duration,
+
+    /// Seconds of the same load before, which are checked but not measured.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds_or_none)]
+    pub(crate) warm_up: Duration,
+
+    /// Connections to open in a second. Without it, as fast as the server lets them in.
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) connect_rate: Option<f64>,
+
+    /// Do not expect answers: measure how fast messages can be sent.
+    #[arg(long)]
+    pub(crate) no_reply: bool,
+
+    /// Threads that load the server. Default: half as many as there are processors.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+
+    /// Milliseconds for a connection to open, and at the end for the last answers to arrive.
+    #[arg(long, value_name = "MS", default_value = "5000", value_parser = milliseconds)]
+    pub(crate) timeout_ms: Duration,
+
+    /// Do not measure the floor.
+    #[arg(long)]
+    pub(crate) no_self_check: bool,
+
+    /// Write a report with charts to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+
+    /// One JSON object instead of words.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// What carries the messages.
+    #[arg(long, value_enum, value_name = "TRANSPORT", default_value_t = Carrier::Websocket)]
+    #[arg(help_heading = ENGINEIO)]
+    pub(crate) transport: Carrier,
+
+    #[command(flatten)]
+    pub(crate) access: Access,
+
+    /// Action of the messages.
+    #[arg(long, value_name = "NAME", default_value = "message", help_heading = REPOD)]
+    pub(crate) action: String,
+}
+
+/// What carries the messages of a load.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Carrier {
+    /// HTTP requests.
+    Polling,
+    /// A WebSocket from the start.
+    Websocket,
+    /// A WebSocket that a session by polling has gone on to.
+    Upgrade,
+}
+
 /// How a client reaches an Engine.IO server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Access {
@@ -399,19 +516,25 @@ impl Args {
         let mut command = Self::command();
         let matches = command.get_matches_mut();
         let args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        let without_engineio = match &args.command {
+        let misplaced = match &args.command {
             Command::Demo(_) | Command::Check(_) | Command::Completions(_) | Command::Man(_) => {
                 None
             }
             Command::Serve(serve) => serve
                 .engineio_addr()
                 .is_none()
-                .then_some("is for Engine.IO, which is not served: add --engineio"),
-            Command::Connect(connect) => Address::is_repod(&connect.url).then_some(FOR_REPOD),
+                .then_some((FOR_ENGINEIO, "is for Engine.IO, which is not served: add --engineio")),
+            Command::Connect(Connect { url, .. }) | Command::Bench(Bench { url, .. }) => {
+                Some(if Address::is_repod(url) {
+                    (FOR_ENGINEIO, "is for Engine.IO, and this is the URL of a repod server")
+                } else {
+                    (&[REPOD][..], "is for repod, and this is the URL of an Engine.IO server")
+                })
+            }
         };
-        if let (Some(why), Some((name, matches))) = (without_engineio, matches.subcommand())
+        if let (Some((headings, why)), Some((name, matches))) = (misplaced, matches.subcommand())
             && let Some(subcommand) = command.find_subcommand_mut(name)
-            && let Some(option) = given_for_engineio(subcommand, matches)
+            && let Some(option) = given_below(headings, subcommand, matches)
         {
             let message = format!("--{option} {why}");
             subcommand.error(ErrorKind::ArgumentConflict, message).exit();
@@ -420,11 +543,15 @@ impl Args {
     }
 }
 
-/// An option that was given and means something to Engine.IO alone.
-fn given_for_engineio<'a>(command: &'a clap::Command, matches: &ArgMatches) -> Option<&'a str> {
+/// An option that was given and stands below one of the headings.
+fn given_below<'a>(
+    headings: &[&str],
+    command: &'a clap::Command,
+    matches: &ArgMatches,
+) -> Option<&'a str> {
     command
         .get_arguments()
-        .filter(|arg| [Some(ENGINEIO), Some("TLS")].contains(&arg.get_help_heading()))
+        .filter(|arg| arg.get_help_heading().is_some_and(|heading| headings.contains(&heading)))
         .find(|arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine))
         .and_then(|arg| arg.get_long())
 }
@@ -450,3 +577,29 @@ fn milliseconds(text: &str) -> Result<Duration, String> {
         Err(error) => Err(format!("{error}")),
     }
 }
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match seconds_or_none(text)? {
+        Duration::ZERO => Err("must not be zero".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if !(0.0..=MAX_SECONDS).contains(&seconds) {
+        return Err(format!("expected 0 to {MAX_SECONDS}"));
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if !(0.001..=1e9).contains(&rate) {
+        return Err("expected 0.001 to 1000000000".to_owned());
+    }
+    Ok(rate)
+}
+
+/// A day.
+const MAX_SECONDS: f64 = 86_400.0;

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         args::Command::Serve(args) => commands::serve::run(args),
         args::Command::Connect(args) => commands::connect::run(args),
         args::Command::Check(args) => commands::check::run(args),
+        args::Command::Bench(args) => commands::bench::run(args),
         args::Command::Completions(args) => commands::completions::run(args),
         args::Command::Man(args) => commands::man::run(args),
     };

@@ -1,5 +1,6 @@
 //! One file or folder a command.
 
+pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod connect;

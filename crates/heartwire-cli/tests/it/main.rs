@@ -2,9 +2,11 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod bench;
 mod check;
 mod connect;
 mod demo;
+mod liar;
 mod manual;
 mod program;
 mod repod_connect;

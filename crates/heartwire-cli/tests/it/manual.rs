@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::program::{command, run, text};
 
 /// What a user can type behind `heartwire`.
-const COMMANDS: [&str; 5] = ["demo", "serve", "connect", "completions", "man"];
+const COMMANDS: [&str; 6] = ["demo", "serve", "connect", "bench", "completions", "man"];
 
 #[test]
 fn every_shell_completes() {
