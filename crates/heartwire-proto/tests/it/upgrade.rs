@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use heartwire_proto::engineio::{Message, Transport, client, server};
+use heartwire_proto::engineio::{DisconnectReason, Message, Transport, client, server};
+use heartwire_proto::shared::Ending;
 
 use crate::pair::{LATENCY, Pair, numbered};
 
@@ -130,6 +131,23 @@ fn a_session_survives_any_moment_of_its_socket_failing() {
         assert_eq!(pair.seen.client_closed, None, "socket failed after {millis} ms");
         assert_eq!(pair.seen.at_server, up, "socket failed after {millis} ms");
         assert_eq!(pair.seen.at_client, down, "socket failed after {millis} ms");
+    }
+}
+
+#[test]
+fn a_client_learns_at_any_moment_that_the_server_ends_the_session() {
+    for millis in 0..100 {
+        let mut pair = Pair::new(Default::default());
+        pair.run_for(2 * LATENCY);
+        pair.send_from_server("last words");
+        pair.run_for(Duration::from_millis(millis));
+        pair.close_server(Ending::Flush);
+        pair.run_for(Duration::from_secs(60));
+        let reason = |closed: Option<(_, DisconnectReason)>| closed.map(|(_, reason)| reason);
+        let ended = Some(DisconnectReason::ServerDisconnect);
+        assert_eq!(reason(pair.seen.client_closed), ended, "closed after {millis} ms");
+        assert_eq!(reason(pair.seen.server_closed), ended, "closed after {millis} ms");
+        assert_eq!(pair.seen.at_client, [Message::from("last words")], "closed after {millis} ms");
     }
 }
 

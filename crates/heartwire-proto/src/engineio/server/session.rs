@@ -494,8 +494,14 @@ impl<T: Outgoing> ServerSession<T> {
         }
         let Some(poll) = polling.poll else {
             if queue.ending() == Ending::Flush && queue.is_empty() {
-                if polling.probe.is_some() {
-                    self.outputs.push_back(Output::CloseProbe);
+                match &polling.probe {
+                    // The client has left polling, or is about to: it is told over the WebSocket, if
+                    // that becomes the session's.
+                    Some(Probe { stage: ProbeStage::AwaitingUpgrade, .. }) => return None,
+                    Some(Probe { stage: ProbeStage::AwaitingPing, .. }) => {
+                        self.outputs.push_back(Output::CloseProbe);
+                    }
+                    None => {}
                 }
                 self.state = State::Farewell { until: now + self.config.close_timeout };
                 return Some(());
