@@ -8,67 +8,87 @@ import asyncio
 import contextlib
 import threading
 
+from heartwire.engineio import _cookies
+
 #: Polling has a GET under way while it posts.
 _THREADS = 2
 
 
-def send_in_threads(client, requests):
+def send_in_threads(client, http, requests):
     """Serves the requests of a connection until it has ended."""
-    session = client.http
-    if not hasattr(session, "request"):
-        raise TypeError(f"http_session has no method request(): {session!r}")
+    check(http)
     for number in range(1, _THREADS + 1):
         thread = threading.Thread(
             target=_serve,
-            args=(client, session, requests),
+            args=(client, http, requests),
             name=f"heartwire-requests-{number}",
             daemon=True,
         )
         thread.start()
 
 
-def _serve(client, session, requests):
+def check(http):
+    """Raises `TypeError` for an HTTP session that cannot send requests."""
+    if not hasattr(http, "request"):
+        raise TypeError(f"http_session has no method request(): {http!r}")
+
+
+def _serve(client, http, requests):
     while (exchange := requests.take()) is not None:
+        arguments = _arguments(client, exchange)
         try:
-            answer = session.request(
-                exchange.method,
-                exchange.url,
-                headers=_headers(exchange),
-                data=exchange.body or None,
-                timeout=_timeout(client, exchange),
-                allow_redirects=False,
-                **_verify(client, session),
-            )
-            exchange.succeed(answer.status_code, list(answer.headers.items()), answer.content)
+            if client._replaces("_send_request"):
+                answer = client._send_request(*arguments)
+            else:
+                answer = send(client, http, *arguments)
+            if answer is None or isinstance(answer, str):
+                exchange.fail(answer or "no answer")
+            else:
+                exchange.succeed(answer.status_code, _answered(answer), answer.content)
         except Exception as error:
             exchange.fail(f"{type(error).__name__}: {error}")
 
 
-def _verify(client, session):
-    """As python-engineio does: `ssl_verify` counts where it says more than the default."""
-    return {} if client.ssl_verify is True else {"verify": client.ssl_verify}
-
-
-async def send_in_task(client, exchange):
-    """Serves one request, with a session of aiohttp."""
-    session = client.http
+def send(client, http, method, url, headers=None, body=None, timeout=None):
+    """Sends a request by a session of requests, or one that is like it."""
+    # As python-engineio does: `ssl_verify` counts where it says more than the default.
+    verify = {} if client.ssl_verify is True else {"verify": client.ssl_verify}
     try:
-        arguments = {}
-        if client.ssl_verify is False:
-            arguments["ssl"] = False
-        import aiohttp
-
-        async with session.request(
-            exchange.method,
-            exchange.url,
-            headers=_headers(exchange),
-            data=exchange.body or None,
-            timeout=aiohttp.ClientTimeout(total=_timeout(client, exchange)),
+        return http.request(
+            method,
+            url,
+            headers=headers,
+            data=body,
+            timeout=timeout,
             allow_redirects=False,
-            **arguments,
-        ) as answer:
-            body = await answer.read()
-            exchange.succeed(answer.status, list(answer.headers.items()), body)
+            **verify,
+        )
+    except Exception as error:
+        shown = f"{type(error).__name__}: {error}"
+        client.logger.info("HTTP %s request to %s failed with error %s.", method, url, shown)
+        return shown
+
+
+def _answered(answer):
+    """The headers of an answer. Those of requests are joined where there are several of a name, which
+    cookies must not be."""
+    raw = getattr(getattr(answer, "raw", None), "headers", None)
+    headers = raw if hasattr(raw, "getlist") else answer.headers
+    return [(str(name), str(value)) for name, value in headers.items()]
+
+
+async def send_in_task(client, http, exchange):
+    """Serves one request."""
+    arguments = _arguments(client, exchange)
+    try:
+        if client._replaces("_send_request"):
+            answer = await client._send_request(*arguments)
+        else:
+            answer = await send_async(client, http, *arguments)
+        if answer is None or isinstance(answer, str):
+            exchange.fail(answer or "no answer")
+        else:
+            exchange.succeed(answer.status, _answered(answer), await answer.read())
     except asyncio.CancelledError:
         exchange.fail("the request was cancelled")
         raise
@@ -76,9 +96,46 @@ async def send_in_task(client, exchange):
         exchange.fail(f"{type(error).__name__}: {error}")
 
 
+async def send_async(client, http, method, url, headers=None, body=None, timeout=None):
+    """Sends a request by a session of aiohttp."""
+    import aiohttp
+
+    arguments = {} if client.ssl_verify else {"ssl": False}
+    try:
+        answer = await http.request(
+            method,
+            url,
+            headers=headers,
+            data=body,
+            timeout=aiohttp.ClientTimeout(total=timeout),
+            allow_redirects=False,
+            **arguments,
+        )
+        # The connection is free for another request then.
+        await answer.read()
+        return answer
+    except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        shown = f"{type(error).__name__}: {error}"
+        client.logger.info("HTTP %s request to %s failed with error %s.", method, url, shown)
+        return shown
+
+
+def _arguments(client, exchange):
+    """Method, address, headers, body and seconds."""
+    url = exchange.url
+    if exchange.method == "GET" and client._replaces("_get_url_timestamp"):
+        url += client._get_url_timestamp()
+    body = exchange.body or None
+    return exchange.method, url, _headers(exchange), body, _timeout(client, exchange)
+
+
 def _headers(exchange):
-    # The session keeps cookies itself.
-    return {name: value for name, value in exchange.headers if name != "cookie"}
+    # The session keeps cookies itself, and says who it is.
+    return {
+        name: value
+        for name, value in exchange.headers
+        if name != "cookie" and not (name == "user-agent" and value.startswith("heartwire/"))
+    }
 
 
 def _timeout(client, exchange):
@@ -97,10 +154,7 @@ def give_cookies(session, headers):
     for name, value in (headers or {}).items():
         if name.lower() != "cookie" or jar is None:
             continue
-        for pair in str(value).split(";"):
-            key, _, content = pair.strip().partition("=")
-            if not key:
-                continue
+        for key, content in _cookies.pairs(str(value)):
             if hasattr(jar, "set"):
                 jar.set(key, content)
             else:

@@ -5,16 +5,20 @@ import os
 import sys
 import urllib.parse
 
-from heartwire.engineio import exceptions
+from heartwire.engineio import _certificates, _cookies, _websocket_options, exceptions
+from heartwire.engineio._websocket_options import as_bytes
 
 
 def options(client, url, headers, path):
-    """The address and the options for a connection of `client`."""
+    """The address, the options for a connection of `client`, and the cookies that it has for the
+    server."""
     url = _check_url(url)
-    sent = [(str(name), _as_bytes(value)) for name, value in (headers or {}).items()]
+    sent = [(str(name), as_bytes(value)) for name, value in (headers or {}).items()]
     found = {
         "path": path,
         "headers": sent,
+        "websocket_headers": [],
+        "queries": [],
         "transports": client.transports,
         "request_timeout": client.request_timeout,
         "close_timeout": client.close_timeout,
@@ -27,18 +31,39 @@ def options(client, url, headers, path):
         given = {} if client.reconnection is True else dict(client.reconnection)
         found["retry_first"] = given.pop("retry_first", False)
         found["reconnect"] = given
-    verify = client.ssl_verify
     session = client.http
-    if session is not None and not is_left_to_session(session):
-        url, verify = _from_session(session, url, verify, found)
-    if verify is True:
-        verify = _environment_authorities()
-    if verify is False:
-        found["accept_invalid_certificates"] = True
-    elif isinstance(verify, (str, os.PathLike)):
-        found["authorities"] = read_authorities(verify)
-    _from_websocket_options(dict(client.websocket_extra_options), found)
-    return url, found
+    cookies = []
+    if session is None:
+        tls = _verification(client.ssl_verify, True)
+        websocket_tls = tls
+    else:
+        cookies = _cookies.of_session(session, _web_url(url))
+        if is_left_to_session(session):
+            # What is said here is for WebSockets: requests are the session's own.
+            tls = {}
+            websocket_tls = _from_left_session(session, client.ssl_verify, url, found)
+        else:
+            url, tls = _from_session(session, client.ssl_verify, url, found)
+            websocket_tls = tls
+    extra = client.websocket_extra_options
+    if client.is_asyncio_based():
+        websocket_tls = _websocket_options.apply_for_asyncio(extra, url, found, websocket_tls)
+    else:
+        websocket_tls = _websocket_options.apply_for_threads(extra, url, found, websocket_tls)
+    _combine_cookies(found)
+    named = {
+        name
+        for header, value in sent
+        if header.lower() == "cookie"
+        for name, _ in _cookies.pairs(value.decode("latin-1"))
+    }
+    cookies = [(name, value) for name, value in cookies if name not in named]
+    url = _adopt_urls(client, url, path, found)
+    if tls:
+        found["tls"] = tls
+    if websocket_tls != tls:
+        found["websocket_tls"] = websocket_tls
+    return url, found, cookies
 
 
 def is_left_to_session(session):
@@ -57,6 +82,32 @@ def is_left_to_session(session):
     return not plain or hooks or replaced or not known or len(adapters) != 2
 
 
+def _adopt_urls(client, url, path, found):
+    """Lets methods that a program has replaced say where requests go. Returns the address."""
+    if client._replaces("_get_url_timestamp"):
+        # Requests are left to Python then, which asks again for each.
+        found["timestamp_requests"] = False
+        stamp = client._get_url_timestamp().lstrip("&")
+        found["queries"] += [
+            ("websocket", key, value)
+            for key, value in urllib.parse.parse_qsl(stamp, keep_blank_values=True)
+        ]
+    if not client._replaces("_get_engineio_url"):
+        return url
+    places = {}
+    for way in client.transports:
+        parsed = urllib.parse.urlparse(client._get_engineio_url(url, path, way))
+        places[(_web_url(parsed.scheme), parsed.netloc, parsed.path)] = parsed
+        pairs = urllib.parse.parse_qsl(parsed.query, keep_blank_values=True)
+        found["queries"] += [
+            (way, key, value) for key, value in pairs if key not in ("transport", "EIO")
+        ]
+    if len(places) > 1:
+        raise ValueError("_get_engineio_url() has to name the same place for all transports")
+    ((scheme, place, found["path"]),) = places
+    return f"{scheme}://{place}/"
+
+
 def _check_url(url):
     parsed = urllib.parse.urlparse(url)
     if not parsed.netloc:
@@ -69,163 +120,150 @@ def _check_url(url):
     return urllib.parse.urlunparse(parsed)
 
 
-def _from_session(session, url, verify, found):
-    """What a `requests.Session` knows."""
-    given = {name.lower() for name, _ in found["headers"]}
-    library = ("user-agent", "accept-encoding", "accept", "connection")
-    for name, value in dict(getattr(session, "headers", None) or {}).items():
-        if name.lower() not in given and value is not None:
-            # What every session of the library has is not what the program has said.
-            if name.lower() in library and _is_default(name, value):
-                continue
-            found["headers"].append((name, _as_bytes(value)))
-    cookies = getattr(session, "cookies", None)
-    if cookies:
-        cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in cookies)
-        add_cookie(found["headers"], cookie)
-    auth = getattr(session, "auth", None)
-    if auth is not None:
-        if not isinstance(auth, tuple):
-            auth = (auth.username, auth.password)
-        if "authorization" not in given:
-            token = base64.b64encode(":".join(auth).encode()).decode()
-            found["headers"].append(("Authorization", f"Basic {token}".encode()))
-    if verify is True and getattr(session, "verify", True) is not None:
-        verify = getattr(session, "verify", True)
+def _web_url(url):
+    """The same address, as requests have it."""
+    return "http" + url[2:] if url.startswith("ws") else url
+
+
+def _verification(verify, trust_env):
+    """The options of TLS for what `ssl_verify` or `session.verify` says."""
+    if verify is True:
+        verify = _certificates.authorities_of_environment(trust_env) or True
+    if isinstance(verify, (str, os.PathLike)):
+        return {"authorities": _certificates.read_authorities(verify)}
+    return {} if verify else {"accept_any": True}
+
+
+def _from_session(session, ssl_verify, url, found):
+    """What a `requests.Session` knows, for every request. Returns the address and the options of TLS."""
+    found["headers"] += _headers(session, found["headers"])
+    proxies, trust_env = dict(session.proxies or {}), session.trust_env
+    proxy = _proxy(proxies, _web_url(url))
+    excepted = proxies.get("no_proxy") or ""
+    if proxy:
+        found["proxy"] = (proxy, excepted)
+    elif not trust_env:
+        found["proxy"] = None
+    _websocket_proxy(proxies, url, found)
+    parsed = urllib.parse.urlparse(url)
+    params = urllib.parse.urlencode(_pairs(session.params), doseq=True)
+    query = "&".join(part for part in (parsed.query, params) if part)
+    return urllib.parse.urlunparse(parsed._replace(query=query)), _tls(session, ssl_verify)
+
+
+def _from_left_session(session, ssl_verify, url, found):
+    """What a session that sends requests itself has to say about WebSockets. Returns the options of TLS."""
+    found["websocket_headers"] += _headers(session, found["headers"])
+    found["queries"] += [
+        ("websocket", str(key), str(value))
+        for key, values in _pairs(getattr(session, "params", None))
+        for value in (values if isinstance(values, (list, tuple)) else [values])
+    ]
+    if hasattr(session, "connector"):
+        return _from_aiohttp(session, ssl_verify, found)
+    proxies = getattr(session, "proxies", None)
+    proxies = dict(proxies) if isinstance(proxies, dict) else {}
+    proxy = _proxy(proxies, _web_url(url))
+    if proxy:
+        found["websocket_proxy"] = (proxy, proxies.get("no_proxy") or "")
+    elif not getattr(session, "trust_env", True):
+        found["websocket_proxy"] = None
+    _websocket_proxy(proxies, url, found)
+    return _tls(session, ssl_verify)
+
+
+def _from_aiohttp(session, ssl_verify, found):
+    proxy = getattr(session, "_default_proxy", None)
+    if proxy:
+        auth = getattr(session, "_default_proxy_auth", None)
+        found["websocket_proxy"] = (_websocket_options.with_user(str(proxy), auth), "")
+    elif not session.trust_env:
+        found["websocket_proxy"] = None
+    if not ssl_verify:
+        return {"accept_any": True}
+    import ssl
+
+    given = getattr(session.connector, "_ssl", True)
+    if isinstance(given, ssl.SSLContext):
+        return _certificates.from_context(given)
+    return _verification(given is not False and ssl_verify, session.trust_env)
+
+
+def _tls(session, ssl_verify):
+    verify = ssl_verify
+    own = getattr(session, "verify", True)
+    if verify is True and own is not None:
+        verify = own
+    tls = _verification(verify, getattr(session, "trust_env", True))
     cert = getattr(session, "cert", None)
     if cert:
-        found["identity"] = read_identity(cert)
-    secure = urllib.parse.urlparse(url).scheme in ("https", "wss")
-    proxies = getattr(session, "proxies", None) or {}
-    proxy = proxies.get("https" if secure else "http") or proxies.get("all")
-    if proxy:
-        found["proxy"] = proxy
-    elif not getattr(session, "trust_env", True):
-        found["proxy"] = None
-    params = getattr(session, "params", None)
-    if params:
-        parsed = urllib.parse.urlparse(url)
-        query = "&".join(part for part in (parsed.query, urllib.parse.urlencode(params)) if part)
-        url = urllib.parse.urlunparse(parsed._replace(query=query))
-    return url, verify
+        tls["identity"] = _certificates.read_identity(cert)
+    return tls
+
+
+def _headers(session, before):
+    """The headers of a session, but those that have been given already."""
+    given = {name.lower() for name, _ in before}
+    library = ("user-agent", "accept-encoding", "accept", "connection")
+    found = []
+    for name, value in dict(getattr(session, "headers", None) or {}).items():
+        if name.lower() in given or value is None:
+            continue
+        # What every session of the library has is not what the program has said.
+        if name.lower() in library and _is_default(name, value):
+            continue
+        found.append((str(name), as_bytes(value)))
+    auth = getattr(session, "auth", None)
+    if hasattr(auth, "username") and hasattr(auth, "password"):
+        auth = (auth.username, auth.password)
+    elif hasattr(auth, "login"):
+        auth = (auth.login, auth.password)
+    if type(auth) is tuple and "authorization" not in given:
+        token = base64.b64encode(":".join(map(str, auth)).encode()).decode()
+        found = [(name, value) for name, value in found if name.lower() != "authorization"]
+        found.append(("Authorization", f"Basic {token}".encode()))
+    return found
 
 
 def _is_default(name, value):
     if name.lower() == "user-agent":
-        return str(value).startswith("python-requests/")
+        return str(value).startswith(("python-requests/", "python-httpx/"))
     return True
 
 
-def _from_websocket_options(given, found):
-    """What websocket-client's `create_connection` takes, as far as it means something here."""
-    headers = found["headers"]
-    header = given.pop("header", None) or {}
-    if not isinstance(header, dict):
-        header = dict(line.split(":", 1) for line in header)
-    headers.extend((name, _as_bytes(str(value).strip())) for name, value in header.items())
-    cookie = given.pop("cookie", None)
-    if cookie:
-        add_cookie(headers, cookie)
-    origin = given.pop("origin", None)
-    if origin:
-        headers.append(("Origin", _as_bytes(origin)))
-    host = given.pop("host", None)
-    if host:
-        headers.append(("Host", _as_bytes(host)))
-    given.pop("suppress_origin", None)
-    given.pop("enable_multithread", None)
-    timeout = given.pop("timeout", None)
-    if timeout is not None:
-        found["request_timeout"] = timeout
-    _from_sslopt(dict(given.pop("sslopt", None) or {}), found)
-    proxy_host = given.pop("http_proxy_host", None)
-    port = given.pop("http_proxy_port", None)
-    auth = given.pop("http_proxy_auth", None)
-    kind = given.pop("proxy_type", None) or "http"
-    if proxy_host:
-        user = ""
-        if auth:
-            name, password = (urllib.parse.quote(part or "", safe="") for part in auth)
-            user = f"{name}:{password}@"
-        found["proxy"] = f"{kind}://{user}{proxy_host}:{port or 80}"
-    no_proxy = given.pop("http_no_proxy", None)
-    if no_proxy and "*" in no_proxy:
-        found["proxy"] = None
-    if given:
-        names = ", ".join(sorted(given))
-        raise TypeError(f"websocket_extra_options: {names} cannot be used here")
+def _proxy(proxies, url):
+    """The proxy that a session of requests would take."""
+    if not proxies:
+        return None
+    parsed = urllib.parse.urlsplit(url)
+    kind, host = parsed.scheme, parsed.hostname
+    for key in (f"{kind}://{host}", kind, f"all://{host}", "all"):
+        if proxies.get(key):
+            return proxies[key]
+    return None
 
 
-def _from_sslopt(given, found):
-    import ssl
-
-    authorities = given.pop("ca_certs", None) or given.pop("ca_cert_path", None)
-    given.pop("ca_cert_path", None)
-    if authorities:
-        found["authorities"] = read_authorities(authorities)
-    certificate, key = given.pop("certfile", None), given.pop("keyfile", None)
-    password = given.pop("password", None)
-    if password:
-        raise TypeError("websocket_extra_options: sslopt: password: give the key unencrypted")
-    if certificate:
-        found["identity"] = read_identity((certificate, key) if key else certificate)
-    if given.pop("cert_reqs", None) == ssl.CERT_NONE:
-        found["accept_invalid_certificates"] = True
-    if given.pop("check_hostname", True) is False:
-        # Who the server says that it is cannot be checked by halves.
-        found["accept_invalid_certificates"] = True
-    if given:
-        names = ", ".join(sorted(given))
-        raise TypeError(f"websocket_extra_options: sslopt: {names} cannot be used here")
+def _websocket_proxy(proxies, url, found):
+    secure = urllib.parse.urlsplit(url).scheme in ("https", "wss")
+    proxy = proxies.get("wss" if secure else "ws")
+    if proxy:
+        found["websocket_proxy"] = (proxy, proxies.get("no_proxy") or "")
 
 
-def add_cookie(headers, cookie):
-    """Adds to the cookies that are sent."""
-    for place, (name, value) in enumerate(headers):
-        if name.lower() == "cookie":
-            headers[place] = (name, value + b"; " + _as_bytes(cookie))
-            return
-    headers.append(("Cookie", _as_bytes(cookie)))
+def _pairs(params):
+    if not params:
+        return []
+    if isinstance(params, str):
+        return urllib.parse.parse_qsl(params, keep_blank_values=True)
+    return list(params.items()) if hasattr(params, "items") else list(params)
 
 
-def read_authorities(place):
-    """Certificates in PEM: those of a file, or of the files of a folder."""
-    place = os.fspath(place)
-    if not os.path.isdir(place):
-        with open(place, "rb") as file:
-            return file.read()
-    found = []
-    for name in sorted(os.listdir(place)):
-        path = os.path.join(place, name)
-        if os.path.isfile(path):
-            with open(path, "rb") as file:
-                found.append(file.read())
-    return b"\n".join(found)
-
-
-def read_identity(place):
-    """A certificate and its key in PEM, from one file or two."""
-    places = [place] if isinstance(place, (str, os.PathLike)) else place
-    found = []
-    for path in places:
-        with open(path, "rb") as file:
-            found.append(file.read())
-    return b"\n".join(found)
-
-
-def _environment_authorities():
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        place = os.environ.get(name)
-        if place:
-            return place
-    return True
-
-
-def _as_bytes(value):
-    if isinstance(value, bytes):
-        return value
-    # As HTTP libraries of Python do.
-    try:
-        return str(value).encode("latin-1")
-    except UnicodeEncodeError:
-        return str(value).encode()
+def _combine_cookies(found):
+    """A WebSocket's own cookies come beside those of every request, not in their place."""
+    own = found["websocket_headers"]
+    every = b"; ".join(value for name, value in found["headers"] if name.lower() == "cookie")
+    if every and any(name.lower() == "cookie" for name, _ in own):
+        found["websocket_headers"] = [
+            (name, every + b"; " + value if name.lower() == "cookie" else value)
+            for name, value in own
+        ]

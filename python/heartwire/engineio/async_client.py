@@ -52,9 +52,11 @@ def _hold(task):
 class _Session:
     """A connection, from the attempt to its end, and its place in an event loop."""
 
-    def __init__(self, client, native):
+    def __init__(self, client, native, http):
         self.client = client
         self.native = native
+        #: The HTTP session that it uses.
+        self.http = http
         self.loop = asyncio.get_running_loop()
         self.opened = self.loop.create_future()
         #: The upgrade has succeeded or failed, or there is none to wait for.
@@ -64,14 +66,23 @@ class _Session:
         self.is_claimed = False
         #: What is sent before the upgrade waits for it, so that the server sees one transport only.
         self.held = None
-        #: The disconnect handler runs, and the state is not final yet.
-        self.is_ending = False
+        #: The task that runs the disconnect handler, while the state is not final yet.
+        self.ender = None
         self.begins = False
+        #: The handler that others wait for, if they run one after the other.
+        self.running = None
         #: The disconnect handler of a connection that has broken, while it runs.
         self.farewell = None
         self.requests = native.requests
         self.descriptor = native.descriptor()
         self.loop.add_reader(self.descriptor, self._look)
+        #: Ends when the event loop does.
+        self.guard = None
+
+    @property
+    def is_ending(self):
+        """Whether the disconnect handler runs."""
+        return self.ender is not None
 
     def claim_end(self):
         """Whether the caller is the one to run the disconnect handler."""
@@ -79,9 +90,27 @@ class _Session:
         self.is_claimed = True
         return first
 
-    def begin(self):
+    @contextlib.contextmanager
+    def ending(self):
+        """The current task runs the disconnect handler."""
+        self.ender = asyncio.current_task()
+        try:
+            yield
+        finally:
+            self.ender = None
+
+    def check_wait(self):
+        """Refuses to wait for what the current task itself has to bring about."""
+        if self.ender is not None and self.ender is asyncio.current_task():
+            raise RuntimeError(
+                "wait() in a disconnect handler: the connection ends when the handler returns"
+            )
+
+    async def begin(self):
         """Handlers are called from now on."""
         self.begins = True
+        self.guard = _watch_loop(self)
+        await self.guard.__anext__()
         self._look()
 
     def leave(self):
@@ -90,25 +119,71 @@ class _Session:
             self.loop.remove_reader(self.descriptor)
         if self.requests is not None:
             self.requests.close()
+        self.client._keep_cookies(self)
         self.settled.set()
+
+    async def close_http(self):
+        """An HTTP session that the client has made itself is for one connection."""
+        http, self.http = self.http, None
+        client = self.client
+        if http is None or client.external_http:
+            return
+        if client.http is http:
+            client.http = None
+        close = getattr(http, "close", None)
+        if close is not None:
+            closing = close()
+            if asyncio.iscoroutine(closing):
+                await closing
+
+    def abandon(self):
+        """The event loop ends, and nobody has disconnected. What was sent is still delivered; handlers
+        are not called any more."""
+        if self.ended.is_set():
+            return
+        client = self.client
+        self.claim_end()
+        self.native.silence()
+        self.native.close(True)
+        self.leave()
+        self.ended.set()
+        if client._session is self:
+            client._forget()
+            client._reset()
 
     def _look(self):
         self.native.heard()
         if self.requests is not None:
             while (exchange := self.requests.take_now()) is not None:
-                _hold(self.loop.create_task(_sending.send_in_task(self.client, exchange)))
+                request = _sending.send_in_task(self.client, self.http, exchange)
+                _hold(self.loop.create_task(request))
         if not self.begins:
             self._look_for_handshake()
             return
-        outcome = self.native.drain(self, _BATCH)
+        if self.running is not None:
+            return
+        limit = 1 if self.client.ordered else _BATCH
+        outcome = self.native.drain(self, limit)
         if outcome == _MORE:
-            self.loop.call_soon(self._look)
+            if self.running is None:
+                self.loop.call_soon(self._look)
         elif outcome == _ENDED and not self.ended.is_set():
             self.leave()
             if self.farewell is None:
-                self.ended.set()
+                self._end()
             else:
-                self.farewell.add_done_callback(lambda _: self.ended.set())
+                self.farewell.add_done_callback(lambda _: self._end())
+
+    def _end(self):
+        if self.ended.is_set():
+            return
+        self.ended.set()
+        self.client.logger.info("Exiting write loop task")
+        self.client.logger.info("Exiting read loop task")
+        if not self.client.external_http and self.http is not None:
+            _hold(self.loop.create_task(self.close_http()))
+        if self.guard is not None:
+            _hold(self.loop.create_task(self.guard.aclose()))
 
     def _look_for_handshake(self):
         if self.opened.done():
@@ -131,7 +206,15 @@ class _Session:
         return self.client._sink()
 
     def _handle_result(self, result):
-        self.client._handle_result(result)
+        task = self.client._handle_result(result)
+        if task is not None and self.client.ordered:
+            self.running = task
+            task.add_done_callback(self._go_on)
+
+    def _go_on(self, _):
+        self.running = None
+        if not self.ended.is_set():
+            self._look()
 
     def _handle_error(self, error):
         self.client._handle_error(error)
@@ -140,12 +223,23 @@ class _Session:
         self.client._handle_event(self, name, facts)
 
 
+async def _watch_loop(session):
+    """Event loops that end close the asynchronous generators that they have begun: this one tells the
+    connection."""
+    try:
+        yield
+    finally:
+        session.abandon()
+        await session.close_http()
+
+
 class AsyncClient(base_client.BaseClient):
     """An Engine.IO client for asyncio. See `Client` for the arguments; `http_session` is an
     `aiohttp.ClientSession`, or a function or coroutine function that makes one.
 
     Handlers may be functions or coroutine functions. Functions run one after the other in the order of
-    arrival; coroutines start in that order, each as a task.
+    arrival; coroutines start in that order, each as a task, and with `ordered` none before the one before
+    it has returned. `dispatch` is not for this client: its handlers run on the event loop.
 
     ::
 
@@ -170,38 +264,73 @@ class AsyncClient(base_client.BaseClient):
     async def connect(self, url, headers=None, transports=None, engineio_path="engine.io"):
         """Connects to a server. See `Client.connect`."""
         self._handle_signals()
+        self._leave_dead_loop()
         self._leave_ended_session()
         if self.state != "disconnected":
             raise ValueError("Client is not in a disconnected state")
         self.transports = self._choose_transports(transports)
+        connect = getattr(self, f"_connect_{self.transports[0]}")
+        return await connect(url, headers or {}, engineio_path)
+
+    async def _connect_polling(self, url, headers, engineio_path):
+        """Opens a session by polling, and upgrades it where that is wanted."""
+        return await self._open(url, headers, engineio_path, "polling")
+
+    async def _connect_websocket(self, url, headers, engineio_path):
+        """Opens a session with a WebSocket."""
+        return await self._open(url, headers, engineio_path, "websocket")
+
+    async def _open(self, url, headers, engineio_path, way):
         self.queue = self.create_queue()
-        if self.http_factory is not None and self.http is None:
-            made = self.http_factory()
-            self.http = await made if asyncio.iscoroutine(made) else made
-        url, options = _settings.options(self, url, headers, engineio_path)
-        way = self.transports[0]
-        self.base_url = self._get_engineio_url(url, engineio_path, way)
-        name = "polling connection" if way == "polling" else "WebSocket connection"
-        self.logger.info(f"Attempting {name} to {self.base_url}")
-        left = self.http is not None
-        if left:
-            _sending.give_cookies(self.http, headers)
-        session = _Session(self, _native.Connection(url, options, True, left))
+        left = await self._make_http()
+        try:
+            url, options, cookies = _settings.options(self, url, headers, engineio_path)
+            self.base_url = self._get_engineio_url(url, engineio_path, way)
+            name = "polling connection" if way == "polling" else "WebSocket connection"
+            self.logger.info(f"Attempting {name} to {self.base_url}")
+            if left:
+                _sending.check(self.http)
+                _sending.give_cookies(self.http, headers)
+            native = _native.Connection(url, options, True, left, cookies)
+        except BaseException:
+            await self._drop_http()
+            raise
+        session = _Session(self, native, self.http)
         try:
             facts = await session.opened
-        except _connecting.ConnectFailed as failure:
+        except BaseException as error:
             session.leave()
+            native.abort()
             self._reset()
-            raise _connecting.explain(failure) from failure
-        except BaseException:
-            session.leave()
-            session.native.abort()
-            self._reset()
+            await session.close_http()
+            if isinstance(error, _connecting.ConnectFailed):
+                raise _connecting.explain(error) from error
             raise
         name = name[0].upper() + name[1:]
-        self.logger.info(f"{name} accepted with {facts}")
+        self.logger.info(f"{name} accepted with {base_client.shown(facts)}")
+        self._keep_cookies(session)
         await self._enter(session, facts)
         return True
+
+    async def _make_http(self):
+        """Makes the HTTP session, if it is left to a function. Says whether it sends requests itself."""
+        if self.http_factory is not None and (self.http is None or _is_closed(self.http)):
+            made = self.http_factory()
+            self.http = await made if asyncio.iscoroutine(made) else made
+        wanted = self._sends_requests()
+        if self.http is None and wanted:
+            import aiohttp
+
+            self.http = aiohttp.ClientSession()
+        return wanted or _settings.is_left_to_session(self.http)
+
+    async def _drop_http(self):
+        http = self.http
+        if http is not None and not self.external_http:
+            self.http = None
+            closing = http.close() if hasattr(http, "close") else None
+            if asyncio.iscoroutine(closing):
+                await closing
 
     async def _enter(self, session, facts):
         """A connection is open: the handlers begin to work."""
@@ -218,30 +347,44 @@ class AsyncClient(base_client.BaseClient):
         base_client.connected_clients.append(self)
         try:
             await self._trigger_event("connect", run_async=False)
-        except Exception as error:
+        except BaseException as error:
+            if session.claim_end():
+                session.native.close(False)
+                session.leave()
+                session.ended.set()
+                self._forget()
+                self._reset()
+                await session.close_http()
+            if not isinstance(error, Exception):
+                raise
             self.logger.exception("connect handler error")
-            session.claim_end()
-            session.native.close(False)
-            session.leave()
-            session.ended.set()
-            self._forget()
-            self._reset()
             raise exceptions.ConnectionError(f"Connect handler failed: {error}") from error
         if self._session is not session:
             return
         if upgrades:
             self.logger.info(f"Attempting WebSocket upgrade to {self.base_url}")
-        session.begin()
-        if upgrades:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(session.settled.wait(), 2 * self.request_timeout + 1)
+        try:
+            await session.begin()
+            if upgrades:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    limit = 2 * self.request_timeout + 1
+                    await asyncio.wait_for(session.settled.wait(), limit)
+                self._keep_cookies(session)
+        except BaseException:
+            # Who is cancelled here has no connection.
+            if self._session is session:
+                await self.disconnect(abort=True)
+            raise
+        finally:
             await self._release(session)
 
     async def wait(self):
         """Waits until the connection has ended: the last one, if a handler connects again. Cancelling
         this leaves the connection alone."""
+        self._leave_dead_loop()
         session = self._session
         while session is not None:
+            session.check_wait()
             await session.ended.wait()
             if session is self._session:
                 return
@@ -296,6 +439,7 @@ class AsyncClient(base_client.BaseClient):
 
     async def disconnect(self, abort=False, reason=None):
         """Ends the connection. See `Client.disconnect`."""
+        self._leave_dead_loop()
         session = self._session
         if session is None or self.state == "disconnected":
             if session is not None:
@@ -311,17 +455,23 @@ class AsyncClient(base_client.BaseClient):
         self.state = "disconnecting"
         session.native.silence()
         try:
-            await self._run_disconnect_handler(reason or self.reason.CLIENT_DISCONNECT)
+            with session.ending():
+                await self._run_disconnect_handler(reason or self.reason.CLIENT_DISCONNECT)
         finally:
-            if not abort:
-                await self._release(session)
-            session.native.close(not abort)
-            if not abort:
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(session.ended.wait(), self.close_timeout + 1)
-            if self._session is session:
-                self._forget()
-                self._reset()
+            # Whatever cancels this, the client can connect again afterwards.
+            try:
+                if not abort:
+                    await self._release(session)
+                session.native.close(not abort)
+                if not abort:
+                    with contextlib.suppress(asyncio.TimeoutError):
+                        await asyncio.wait_for(session.ended.wait(), self.close_timeout + 1)
+            finally:
+                if self._session is session:
+                    self._forget()
+                    self._reset()
+                if not abort:
+                    await session.close_http()
 
     def start_background_task(self, target, *args, **kwargs):
         """Starts a task for a coroutine function, and returns it."""
@@ -372,8 +522,9 @@ class AsyncClient(base_client.BaseClient):
 
     def _handle_result(self, result):
         """A handler of messages has returned something: if it is to be awaited, a task does."""
-        if asyncio.iscoroutine(result):
-            _hold(asyncio.ensure_future(result))
+        if asyncio.iscoroutine(result) or isinstance(result, asyncio.Future):
+            return _hold(asyncio.ensure_future(result))
+        return None
 
     def _handle_error(self, error):
         """A handler of messages has raised: it is reported as an error of the event loop."""
@@ -389,7 +540,7 @@ class AsyncClient(base_client.BaseClient):
             self.logger.info("WebSocket upgrade was successful")
             session.settled.set()
         elif name == "upgrade_failed":
-            detail = facts["detail"] or "no connection"
+            detail = base_client.printable(facts["detail"] or "no connection")
             self.logger.warning(f"WebSocket upgrade failed: {detail}")
             session.settled.set()
         elif name == "disconnected":
@@ -414,11 +565,10 @@ class AsyncClient(base_client.BaseClient):
             self._log_loss(facts)
         else:
             self.state = "disconnecting"
-        session.is_ending = True
         try:
-            await self._run_disconnect_handler(reason)
+            with session.ending():
+                await self._run_disconnect_handler(reason)
         finally:
-            session.is_ending = False
             if self._session is session:
                 self._forget()
                 self._reset()
@@ -433,9 +583,17 @@ class AsyncClient(base_client.BaseClient):
         base_client.connected_clients.append(self)
         try:
             await self._trigger_event("connect", run_async=False)
-        except Exception:
+        except BaseException as error:
             self.logger.exception("connect handler error")
             await self.disconnect(abort=True)
+            if not isinstance(error, Exception):
+                raise
+
+    def _leave_dead_loop(self):
+        """An event loop that was closed takes its connection with it."""
+        session = self._session
+        if session is not None and session.loop.is_closed():
+            session.abandon()
 
     def _handle_signals(self):
         global async_signal_handler_set
@@ -451,7 +609,7 @@ class AsyncClient(base_client.BaseClient):
                 self.logger.warning("Signal handler is unsupported")
             async_signal_handler_set = True
 
-    # For subclasses that look at packets.
+    # For subclasses that look at packets and requests.
 
     async def _send_packet(self, pkt):
         """Sends a packet. Only messages are sent this way; the rest of the protocol runs elsewhere."""
@@ -459,3 +617,20 @@ class AsyncClient(base_client.BaseClient):
             self._log_packet("Sending packet %s data %s", pkt.packet_type, pkt.data)
         if pkt.packet_type == packet.MESSAGE:
             await self._send_message(pkt.data)
+
+    async def _receive_packet(self, pkt):
+        """Handles a packet. Only messages come this way."""
+        if self._logs():
+            self._log_packet("Received packet %s data %s", pkt.packet_type, pkt.data)
+        if pkt.packet_type == packet.MESSAGE:
+            return await self._trigger_event("message", pkt.data, run_async=not self.ordered)
+        return None
+
+    async def _send_request(self, method, url, headers=None, body=None, timeout=None):
+        """Sends a request of a polling session, where that is left to an HTTP session of Python. Returns
+        the answer, or a string that says why there is none."""
+        return await _sending.send_async(self, self.http, method, url, headers, body, timeout)
+
+
+def _is_closed(http):
+    return bool(getattr(http, "closed", False))

@@ -1,7 +1,6 @@
 """What the clients of both kinds have in common."""
 
 import contextlib
-import functools
 import inspect
 import logging
 import os
@@ -9,7 +8,7 @@ import signal
 import threading
 import urllib.parse
 
-from heartwire.engineio import exceptions, packet
+from heartwire.engineio import _cookies, _session, exceptions, packet
 
 default_logger = logging.getLogger("engineio.client")
 
@@ -32,6 +31,8 @@ def signal_handler(sig, frame):
 
 def _after_fork():
     """The child of a fork has none of its parent's connections. Their handlers are not called."""
+    # The thread that has forked may have been within a handler.
+    _session.serving.native = None
     for client in connected_clients:
         client._session = None
         client._reset()
@@ -77,6 +78,7 @@ class BaseClient:
         receive_limit=64 << 20,
         max_message=64 << 20,
         close_timeout=None,
+        ordered=False,
     ):
         if when_full not in ("wait", "raise"):
             raise ValueError(f"when_full is 'wait' or 'raise', not {when_full!r}")
@@ -92,7 +94,7 @@ class BaseClient:
         self.ping_timeout = None
         self.http_factory = None
         self.http = None
-        if callable(http_session) and not hasattr(http_session, "request"):
+        if callable(http_session):
             self.http_factory = http_session
         else:
             self.http = http_session
@@ -114,10 +116,10 @@ class BaseClient:
         self.receive_limit = receive_limit
         self.max_message = max_message
         self.close_timeout = request_timeout if close_timeout is None else close_timeout
+        self.ordered = ordered
         self.logger = self._find_logger(logger)
         #: The connection of the moment, or the last one.
         self._session = None
-        self._takes_reason = {}
         self._install_signal_handler()
 
     def is_asyncio_based(self):
@@ -225,21 +227,27 @@ class BaseClient:
         return enabled is None or enabled(logging.INFO)
 
     def _log_packet(self, text, kind, data):
-        shown = "<binary>" if isinstance(data, (bytes, bytearray, memoryview)) else data
-        self.logger.info(text, packet.packet_names[kind], shown)
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            data = "<binary>"
+        elif isinstance(data, str):
+            data = printable(data)
+        self.logger.info(text, packet.packet_names[kind], data)
 
     # Messages on their way in.
 
     def _sink(self):
         """What the native part gives messages to; `None` for the message handler itself."""
-        if self._replaces("_trigger_event") or self._logs():
-            return self._receive_message
-        return None
+        replaced = self._replaces("_trigger_event") or self._replaces("_receive_packet")
+        return self._receive_message if replaced or self._logs() else None
 
     def _receive_message(self, data):
+        if self._replaces("_receive_packet"):
+            return self._receive_packet(packet.Packet(packet.MESSAGE, data=data))
         if self._logs():
             self._log_packet("Received packet %s data %s", packet.MESSAGE, data)
-        return self._trigger_event("message", data, run_async=True)
+        # Where handlers run one after the other, whoever calls this waits for each.
+        run_async = not (self.ordered and self.is_asyncio_based())
+        return self._trigger_event("message", data, run_async=run_async)
 
     def _replaces(self, name):
         """Whether a method is not the one of this package."""
@@ -251,13 +259,7 @@ class BaseClient:
 
     def _call_disconnect_handler(self, handler, reason):
         """Calls the handler, which may leave out the reason."""
-        return handler(reason) if self._wants_reason(handler) else handler()
-
-    def _wants_reason(self, handler):
-        try:
-            return _accepts_one(handler)
-        except TypeError:
-            return _inspect_accepts_one(handler)
+        return handler(reason) if _accepts_one(handler) else handler()
 
     def _note_handshake(self, facts):
         self.sid = facts["sid"]
@@ -280,11 +282,22 @@ class BaseClient:
         if session is None:
             return
         if session.is_ending and self.state != "disconnected":
+            # What it has sent is still delivered; but it does not connect again.
+            session.native.close(True)
             self._forget()
             self._reset()
         elif self.state == "disconnected":
             # It may still try to connect again.
             session.native.close(False)
+
+    def _sends_requests(self):
+        """Whether a program has replaced what concerns requests, which Python sends then."""
+        return self._replaces("_send_request") or self._replaces("_get_url_timestamp")
+
+    def _keep_cookies(self, session):
+        """The HTTP session learns what the server has set."""
+        if session.http is not None:
+            _cookies.keep(session.http, session.native.take_cookies())
 
     def _forget(self):
         with contextlib.suppress(ValueError):
@@ -294,13 +307,15 @@ class BaseClient:
         """A connection has broken."""
         if facts["reason"] == "ping timeout":
             text = "Server has stopped communicating"
+        elif facts["status"] is not None:
+            text = f"Unexpected status code {facts['status']} in server response"
         elif facts["transport"] == "websocket":
             text = "WebSocket connection was closed"
         else:
             text = "Connection refused by the server"
         self.logger.warning(f"{text}, aborting")
         if facts["detail"]:
-            self.logger.info("Transport error: %s", facts["detail"])
+            self.logger.info("Transport error: %s", printable(facts["detail"]))
 
     def __repr__(self):
         return f"<{type(self).__module__}.{type(self).__qualname__} {self.state}>"
@@ -309,12 +324,8 @@ class BaseClient:
         return exceptions.SocketIsClosedError("Socket is closed")
 
 
-@functools.lru_cache(maxsize=256)
 def _accepts_one(handler):
-    return _inspect_accepts_one(handler)
-
-
-def _inspect_accepts_one(handler):
+    """Whether a handler can be called with one argument."""
     try:
         inspect.signature(handler).bind("reason")
     except TypeError:
@@ -323,3 +334,15 @@ def _inspect_accepts_one(handler):
         # It does not say: builtins take what they are given.
         return True
     return True
+
+
+def printable(text):
+    """Text for a log: nobody else writes lines or colours into it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def shown(facts):
+    """What a handshake has told, for a log. Who knows the whole id of a session can speak in it."""
+    return {**facts, "sid": f"{facts['sid'][:6]}…"}

@@ -1,115 +1,38 @@
 """A client for programs without an event loop."""
 
-import contextlib
 import queue
-import sys
+import select
 import threading
 import time
 
 from heartwire import _native
-from heartwire.engineio import _connecting, _sending, _settings, base_client, exceptions, packet
+from heartwire.engineio import (
+    _connecting,
+    _sending,
+    _session,
+    _settings,
+    base_client,
+    exceptions,
+    packet,
+)
+from heartwire.engineio._session import Queue, waiting
 
 _SENT, _CLOSED, _FULL = (
     _native.Connection.SENT,
     _native.Connection.CLOSED,
     _native.Connection.FULL,
 )
+_MORE, _REST, _ENDED = (
+    _native.Connection.MORE,
+    _native.Connection.REST,
+    _native.Connection.ENDED,
+)
 
-#: What the thread runs handlers for.
-_thread = threading.local()
+#: Seconds after which `wait()` looks again, in case another thread has ended the connection.
+_GLANCE = 1
 
-
-class _Session:
-    """A connection, from the moment when it is open, with the threads that run its handlers."""
-
-    def __init__(self, native):
-        self.native = native
-        #: What the native part sees of the client.
-        self.handlers = None
-        self.threads = []
-        #: The upgrade has succeeded or failed, or there is none to wait for.
-        self.settled = threading.Event()
-        #: Nothing is left to handle, and the disconnect handler has returned.
-        self.ended = threading.Event()
-        self._claim = threading.Lock()
-        self._claimed = False
-        #: What is sent before the upgrade waits for it, so that the server sees one transport only.
-        self.held = None
-        #: The disconnect handler runs, and the state is not final yet.
-        self.is_ending = False
-
-    def claim_end(self):
-        """Whether the caller is the one to run the disconnect handler."""
-        with self._claim:
-            first = not self._claimed
-            self._claimed = True
-            return first
-
-    def end(self):
-        """Nothing more is to be handled."""
-        if self.native.requests is not None:
-            self.native.requests.close()
-        if self.handlers is not None:
-            self.handlers.release()
-        self.settled.set()
-        self.ended.set()
-
-    def begin_again(self):
-        with self._claim:
-            self._claimed = False
-
-    def hold(self, data):
-        """Whether a message is kept back."""
-        with self._claim:
-            if self.held is None:
-                return False
-            self.held.append(data)
-            return True
-
-    def release(self):
-        """What was kept back, a part at a time; nothing is kept back after the last."""
-        while True:
-            with self._claim:
-                held = self.held
-                if not held:
-                    self.held = None
-                    return
-                self.held = []
-            yield from held
-
-
-@contextlib.contextmanager
-def _waiting():
-    """What happens within waits, perhaps for another handler of the client that this thread serves."""
-    native = getattr(_thread, "native", None)
-    if native is None:
-        yield
-        return
-    native.handler_blocks()
-    try:
-        yield
-    finally:
-        native.handler_goes_on()
-
-
-class _Event(threading.Event):
-    """An event that a handler may wait for, though other handlers set it."""
-
-    def wait(self, timeout=None):
-        if self.is_set() or getattr(_thread, "native", None) is None:
-            return super().wait(timeout)
-        with _waiting():
-            return super().wait(timeout)
-
-
-class Queue(queue.Queue):
-    """A queue that a handler may read from, though other handlers fill it."""
-
-    def get(self, block=True, timeout=None):
-        if not block or getattr(_thread, "native", None) is None:
-            return super().get(block, timeout)
-        with _waiting():
-            return super().get(block, timeout)
+#: Seconds for threads that have nothing left to do to be gone.
+_JOINING = 0.25
 
 
 class Client(base_client.BaseClient):
@@ -141,6 +64,9 @@ class Client(base_client.BaseClient):
     :param close_timeout: seconds for `disconnect()` to send what waits; `request_timeout` by default.
     :param ordered: whether a handler is never started before the one before it has returned. A handler
         that waits for another one then waits for ever.
+    :param dispatch: where handlers of messages and of the end of a connection run: ``'threads'``, on
+        threads of the client, or ``'inline'``, on the thread that calls `pump()` or `wait()`, for
+        programs whose objects belong to one thread, as those of Qt and pygame do.
 
     ::
 
@@ -155,9 +81,11 @@ class Client(base_client.BaseClient):
         client.wait()
     """
 
-    def __init__(self, *args, ordered=False, **kwargs):
+    def __init__(self, *args, dispatch="threads", **kwargs):
+        if dispatch not in ("threads", "inline"):
+            raise ValueError(f"dispatch is 'threads' or 'inline', not {dispatch!r}")
         super().__init__(*args, **kwargs)
-        self.ordered = ordered
+        self.dispatch = dispatch
 
     def _base(self):
         return Client
@@ -178,34 +106,71 @@ class Client(base_client.BaseClient):
         if self.state != "disconnected":
             raise ValueError("Client is not in a disconnected state")
         self.transports = self._choose_transports(transports)
+        connect = getattr(self, f"_connect_{self.transports[0]}")
+        return connect(url, headers or {}, engineio_path)
+
+    def _connect_polling(self, url, headers, engineio_path):
+        """Opens a session by polling, and upgrades it where that is wanted."""
+        return self._open(url, headers, engineio_path, "polling")
+
+    def _connect_websocket(self, url, headers, engineio_path):
+        """Opens a session with a WebSocket."""
+        return self._open(url, headers, engineio_path, "websocket")
+
+    def _open(self, url, headers, engineio_path, way):
         self.queue = self.create_queue()
-        if self.http_factory is not None and self.http is None:
-            self.http = self.http_factory()
-        url, options = _settings.options(self, url, headers, engineio_path)
-        way = self.transports[0]
-        self.base_url = self._get_engineio_url(url, engineio_path, way)
-        name = "polling connection" if way == "polling" else "WebSocket connection"
-        self.logger.info(f"Attempting {name} to {self.base_url}")
-        left = _settings.is_left_to_session(self.http)
-        native = _native.Connection(url, options, False, left)
+        left = self._make_http()
+        http = self.http
+        try:
+            url, options, cookies = _settings.options(self, url, headers, engineio_path)
+            self.base_url = self._get_engineio_url(url, engineio_path, way)
+            name = "polling connection" if way == "polling" else "WebSocket connection"
+            self.logger.info(f"Attempting {name} to {self.base_url}")
+            inline = self.dispatch == "inline"
+            native = _native.Connection(url, options, inline, left, cookies)
+        except BaseException:
+            self._drop_http(http)
+            raise
+        session = _session.Session(native, http)
         try:
             if left:
-                _sending.give_cookies(self.http, headers)
-                _sending.send_in_threads(self, native.requests)
-            with _waiting():
+                _sending.give_cookies(http, headers)
+                _sending.send_in_threads(self, http, native.requests)
+            with waiting():
                 facts = native.opened(float("inf"))
         except BaseException as error:
             native.abort()
-            if left:
-                native.requests.close()
+            session.end(self)
             self._reset()
             if isinstance(error, _connecting.ConnectFailed):
                 raise _connecting.explain(error) from error
             raise
         name = name[0].upper() + name[1:]
-        self.logger.info(f"{name} accepted with {facts}")
-        self._enter(_Session(native), facts)
+        self.logger.info(f"{name} accepted with {base_client.shown(facts)}")
+        self._keep_cookies(session)
+        self._enter(session, facts)
         return True
+
+    def _drop_http(self, http):
+        """An HTTP session that the client has made itself is for one connection."""
+        if http is None or self.external_http:
+            return
+        if self.http is http:
+            self.http = None
+        close = getattr(http, "close", None)
+        if close is not None:
+            close()
+
+    def _make_http(self):
+        """Makes the HTTP session, if it is left to a function. Says whether it sends requests itself."""
+        if self.http is None and self.http_factory is not None:
+            self.http = self.http_factory()
+        wanted = self._sends_requests()
+        if self.http is None and wanted:
+            import requests
+
+            self.http = requests.Session()
+        return wanted or _settings.is_left_to_session(self.http)
 
     def _enter(self, session, facts):
         """A connection is open: the handlers begin to work."""
@@ -222,34 +187,133 @@ class Client(base_client.BaseClient):
         base_client.connected_clients.append(self)
         try:
             self._trigger_event("connect", run_async=False)
-        except Exception as error:
+        except BaseException as error:
+            if session.claim_end():
+                session.native.close(False)
+                session.end(self)
+                self._forget()
+                self._reset()
+            if not isinstance(error, Exception):
+                raise
             self.logger.exception("connect handler error")
-            session.claim_end()
-            session.native.close(False)
-            session.end()
-            self._forget()
-            self._reset()
             raise exceptions.ConnectionError(f"Connect handler failed: {error}") from error
         if self._session is not session:
             return
         if upgrades:
-            url = self.base_url
-            self.logger.info(f"Attempting WebSocket upgrade to {url}")
-        self._start_dispatcher(session)
-        if upgrades:
-            with _waiting():
-                session.settled.wait(2 * self.request_timeout + 1)
+            self.logger.info(f"Attempting WebSocket upgrade to {self.base_url}")
+        try:
+            if self.dispatch == "threads":
+                self._start_dispatcher(session)
+            else:
+                session.handlers = _session.Handlers(self, session)
+            if upgrades:
+                self._await_upgrade(session)
+        except BaseException:
+            # Who is interrupted here has no connection.
+            if self._session is session:
+                self.disconnect(abort=True)
+            raise
+        finally:
             self._release(session)
 
+    def _await_upgrade(self, session):
+        limit = 2 * self.request_timeout + 1
+        if self.dispatch == "threads":
+            with waiting():
+                session.settled.wait(limit)
+        else:
+            keeper = _session.Waiting(self, session)
+            deadline = time.monotonic() + limit
+            while not session.settled.is_set() and (left := deadline - time.monotonic()) > 0:
+                if session.native.drain(keeper, 1) == _REST:
+                    self._await_bell(session, left)
+        self._keep_cookies(session)
+
+    def _await_bell(self, session, seconds):
+        """Waits until something has arrived for `pump()`."""
+        select.select([session.native.descriptor()], [], [], seconds)
+        session.native.heard()
+
     def wait(self):
-        """Waits until the connection has ended: the last one, if a handler connects again."""
+        """Waits until the connection has ended: the last one, if a handler connects again. With
+        ``dispatch='inline'``, the handlers run meanwhile."""
         session = self._session
         while session is not None:
-            with _waiting():
-                session.ended.wait()
+            session.check_wait()
+            if self.dispatch == "threads":
+                with waiting():
+                    session.ended.wait()
+            else:
+                while self._session is session and not session.ended.is_set():
+                    if self.pump() == 0 and not session.ended.is_set():
+                        self._await_bell(session, _GLANCE)
             if session is self._session:
                 return
             session = self._session
+
+    def pump(self, *, max_ms=None, max_messages=None):
+        """Runs the handlers of everything that waits when it is called, on this thread, but stops after
+        `max_ms` milliseconds or `max_messages`: the rest waits for the next call. Returns how much it
+        has handled. For clients with ``dispatch='inline'``.
+
+        An exception of a handler of messages comes out of here; what is behind that message still waits.
+        """
+        if self.dispatch != "inline":
+            raise RuntimeError("the client has threads for its handlers: use dispatch='inline'")
+        session = self._session
+        if session is None or session.ended.is_set() or session.handlers is None:
+            return 0
+        if max_messages == 0:
+            return 0
+        native = session.native
+        native.heard()
+        # Where nothing waits, a look says whether the connection has ended.
+        left = max(len(session.early) + native.pending(), 1)
+        if max_messages is not None:
+            left = min(left, max_messages)
+        until = None if max_ms is None else time.monotonic() + max_ms / 1000
+        count = 0
+        outcome = _MORE
+        try:
+            while count < left:
+                if session.early:
+                    self._handle_early(session)
+                else:
+                    outcome = native.drain(session.handlers, 1)
+                    if outcome != _MORE:
+                        break
+                count += 1
+                error, self._pumped_error = self._pumped_error, None
+                if error is not None:
+                    raise error
+                if until is not None and time.monotonic() >= until:
+                    break
+        finally:
+            if outcome == _ENDED:
+                session.end(self)
+            elif outcome == _MORE:
+                # There may be more, and nobody else would say so.
+                native.ring()
+        return count
+
+    def _handle_early(self, session):
+        name, what = session.early.popleft()
+        if name == "message":
+            try:
+                self._receive_message(what)
+            except Exception as error:
+                self._handle_error(error)
+        else:
+            self._handle_event(session, name, what)
+
+    def fileno(self):
+        """A file descriptor that is readable when there may be something to `pump()`, for the event
+        loops of other libraries. Raises `RuntimeError` if the client has threads for its handlers, or
+        no connection."""
+        session = self._session
+        if self.dispatch != "inline" or session is None:
+            raise RuntimeError("only a connected client with dispatch='inline' has one")
+        return session.native.descriptor()
 
     def send(self, data):
         """Sends a message: a string, bytes, or a dictionary or list, which travels as JSON; anything
@@ -293,7 +357,7 @@ class Client(base_client.BaseClient):
             if self.when_full == "raise":
                 raise queue.Full(f"{native.waiting()[0]} messages wait to be sent")
             send = native.send_text_patiently if isinstance(data, str) else native.send_binary_patiently
-            with _waiting():
+            with waiting():
                 result = send(data)
         if result == _CLOSED and self.strict:
             raise self._closed_error()
@@ -320,29 +384,32 @@ class Client(base_client.BaseClient):
         self.state = "disconnecting"
         session.native.silence()
         try:
-            self._run_disconnect_handler(reason or self.reason.CLIENT_DISCONNECT)
+            with session.ending():
+                self._run_disconnect_handler(reason or self.reason.CLIENT_DISCONNECT)
         finally:
-            if not abort:
-                self._release(session)
-            session.native.close(not abort)
-            if not abort:
-                self._await_end(session)
-            if self._session is session:
-                self._forget()
-                self._reset()
+            # Whatever interrupts this, the client can connect again afterwards.
+            try:
+                if not abort:
+                    self._release(session)
+                session.native.close(not abort)
+                if not abort:
+                    self._await_end(session)
+            finally:
+                if not session.threads:
+                    session.end(self)
+                if self._session is session:
+                    self._forget()
+                    self._reset()
 
     def _await_end(self, session):
         """Waits until what waited is sent, and the threads are gone that have nothing left to do."""
-        with _waiting():
+        with waiting():
             session.native.closed(self.close_timeout + 1)
             if not session.threads:
-                session.end()
+                session.end(self)
             if not (self.ordered and session.native.is_dispatching()):
                 session.ended.wait(self.close_timeout + 1)
-        me = threading.current_thread()
-        for thread in session.threads:
-            if thread is not me and thread.is_alive():
-                thread.join(0.1)
+        session.join_threads(_JOINING)
 
     def start_background_task(self, target, *args, **kwargs):
         """Starts a thread, and returns it. The program does not wait for it when it ends."""
@@ -352,7 +419,7 @@ class Client(base_client.BaseClient):
 
     def sleep(self, seconds=0):
         """Sleeps. Other handlers run meanwhile."""
-        with _waiting():
+        with waiting():
             time.sleep(seconds)
 
     def create_queue(self, *args, **kwargs):
@@ -367,7 +434,7 @@ class Client(base_client.BaseClient):
 
     def create_event(self, *args, **kwargs):
         """A `threading.Event`, for which a handler may wait."""
-        return _Event(*args, **kwargs)
+        return _session.Event(*args, **kwargs)
 
     # Handlers.
 
@@ -391,32 +458,43 @@ class Client(base_client.BaseClient):
         """Starts a thread that runs handlers. The native part asks for more when one blocks."""
         session = session or self._session
         if session.handlers is None:
-            session.handlers = _Handlers(self, session)
-        number = len(session.threads) + 1
+            session.handlers = _session.Handlers(self, session)
+        number = next(session.started)
         thread = threading.Thread(
             target=self._dispatch,
             args=(session,),
             name=f"heartwire-handlers-{number}",
             daemon=True,
         )
-        session.threads.append(thread)
         if number == 1:
             self.read_loop_task = thread
-        thread.start()
+        session.threads.append(thread)
+        try:
+            thread.start()
+        except BaseException:
+            session.threads.remove(thread)
+            raise
 
     def _dispatch(self, session):
-        native = _thread.native = session.native
-        _thread.session = session
+        native = _session.serving.native = session.native
         try:
             native.dispatch(session.handlers, self.ordered)
         finally:
-            _thread.native = None
+            _session.serving.native = None
             if native.has_ended():
-                session.end()
+                session.end(self)
+            session.threads.remove(threading.current_thread())
 
     def _handle_error(self, error):
-        """A handler of messages has raised: it is reported as an error of the thread."""
-        _report_error(error)
+        """A handler of messages has raised: it is reported as an error of the thread, or raised where
+        the program has called `pump()`."""
+        if self.dispatch == "inline":
+            self._pumped_error = error
+        else:
+            _session.report_error(error)
+
+    #: What a handler that `pump()` has called has raised.
+    _pumped_error = None
 
     def _handle_event(self, session, name, facts):
         if name == "upgraded":
@@ -424,7 +502,7 @@ class Client(base_client.BaseClient):
             self.logger.info("WebSocket upgrade was successful")
             session.settled.set()
         elif name == "upgrade_failed":
-            detail = facts["detail"] or "no connection"
+            detail = base_client.printable(facts["detail"] or "no connection")
             self.logger.warning(f"WebSocket upgrade failed: {detail}")
             session.settled.set()
         elif name == "disconnected":
@@ -449,14 +527,15 @@ class Client(base_client.BaseClient):
             self._log_loss(facts)
         else:
             self.state = "disconnecting"
-        session.is_ending = True
         try:
-            self._run_disconnect_handler(reason)
+            with session.ending():
+                self._run_disconnect_handler(reason)
         finally:
-            session.is_ending = False
             if self._session is session:
                 self._forget()
                 self._reset()
+            if self.dispatch == "inline" and not self.reconnection:
+                session.end(self)
 
     def _handle_reconnected(self, session, facts):
         session.begin_again()
@@ -465,11 +544,13 @@ class Client(base_client.BaseClient):
         base_client.connected_clients.append(self)
         try:
             self._trigger_event("connect", run_async=False)
-        except Exception:
+        except BaseException as error:
             self.logger.exception("connect handler error")
             self.disconnect(abort=True)
+            if not isinstance(error, Exception):
+                raise
 
-    # For subclasses that look at packets.
+    # For subclasses that look at packets and requests.
 
     def _send_packet(self, pkt):
         """Sends a packet. Only messages are sent this way; the rest of the protocol runs elsewhere."""
@@ -478,46 +559,15 @@ class Client(base_client.BaseClient):
         if pkt.packet_type == packet.MESSAGE:
             self._send_message(pkt.data)
 
+    def _receive_packet(self, pkt):
+        """Handles a packet. Only messages come this way."""
+        if self._logs():
+            self._log_packet("Received packet %s data %s", pkt.packet_type, pkt.data)
+        if pkt.packet_type == packet.MESSAGE:
+            return self._trigger_event("message", pkt.data, run_async=True)
+        return None
 
-def _report_error(error):
-    if not isinstance(error, SystemExit):
-        thread = threading.current_thread()
-        arguments = (type(error), error, error.__traceback__, thread)
-        threading.excepthook(threading.ExceptHookArgs(arguments))
-
-
-def _no_sink():
-    return None
-
-
-class _Handlers:
-    """What the native part sees of a client: its handlers, for one session."""
-
-    __slots__ = ("_client", "_handle_error", "_session", "_sink")
-
-    def __init__(self, client, session):
-        self._client = client
-        self._session = session
-        self._sink = client._sink
-        self._handle_error = client._handle_error
-
-    @property
-    def handlers(self):
-        client = self._client
-        return {} if client is None else client.handlers
-
-    def release(self):
-        """Lets go of the client, which the native part would keep for ever."""
-        self._handle_error = _report_error
-        self._sink = _no_sink
-        self._client = self._session = None
-
-    def _handle_event(self, name, facts):
-        client = self._client
-        if client is not None:
-            client._handle_event(self._session, name, facts)
-
-    def _start_dispatcher(self):
-        client = self._client
-        if client is not None and not sys.is_finalizing():
-            client._start_dispatcher(self._session)
+    def _send_request(self, method, url, headers=None, body=None, timeout=None):
+        """Sends a request of a polling session, where that is left to an HTTP session of Python. Returns
+        the answer, or a string that says why there is none."""
+        return _sending.send(self, self.http, method, url, headers, body, timeout)

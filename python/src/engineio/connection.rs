@@ -1,13 +1,15 @@
 //! One client of the network, from the attempt to connect to its end.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use heartwire::blocking::runtime;
-use heartwire::engineio::client::{Client, ConnectError, ConnectErrorKind, Connected, Event};
+use heartwire::engineio::client::{
+    Client, ConnectError, ConnectErrorKind, Connected, CookieJar, Event,
+};
 use heartwire::engineio::{Message, SendError};
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::intern;
@@ -22,6 +24,7 @@ use super::bell::Bell;
 use super::delivery::{self, Delivery};
 use super::dispatch::Dispatch;
 use super::options;
+use super::process;
 use super::requests::Requests;
 
 /// One client of the network, from the attempt to connect to its end.
@@ -34,6 +37,7 @@ pub(super) struct Connection {
     bell: Option<Arc<Bell>>,
     /// Requests that are left to Python.
     requests: Option<Requests>,
+    cookies: CookieJar,
     dispatch: OnceLock<Arc<Dispatch>>,
     /// Whether messages are dropped: the user wants no more of them.
     silent: Arc<AtomicBool>,
@@ -59,7 +63,8 @@ enum Opening {
 #[pymethods]
 impl Connection {
     /// Begins to connect. With `bell`, an event loop is told when there is something to look at. With
-    /// `requests`, the requests of polling sessions are left to Python.
+    /// `requests`, the requests of polling sessions are left to Python. `cookies` are names and values
+    /// that the server is sent until it sets others.
     #[new]
     fn new(
         py: Python<'_>,
@@ -67,8 +72,13 @@ impl Connection {
         options: &Bound<'_, PyDict>,
         bell: bool,
         requests: bool,
+        cookies: Vec<(String, String)>,
     ) -> PyResult<Self> {
-        let mut builder = options::builder(url, options)?;
+        let jar = CookieJar::new();
+        for (name, value) in cookies {
+            jar.add(&url, name, value);
+        }
+        let mut builder = options::builder(url, options)?.cookie_jar(jar.clone());
         let runtime = py.detach(runtime).map_err(|error| {
             PyOSError::new_err(format!("the background thread cannot be started: {error}"))
         })?;
@@ -102,9 +112,10 @@ impl Connection {
             }
         });
         let attempt = attempt.abort_handle();
-        let generation = GENERATION.load(Ordering::Relaxed);
+        let generation = process::generation();
         let (dispatch, silent) = (OnceLock::new(), Arc::default());
-        Ok(Self { runtime, shared, attempt, bell, requests, dispatch, silent, generation })
+        let cookies = jar;
+        Ok(Self { runtime, shared, attempt, bell, requests, cookies, dispatch, silent, generation })
     }
 
     /// What the handshake has told; `None` while there was none, for `timeout` seconds. Raises
@@ -161,7 +172,8 @@ impl Connection {
         let client = self.client()?;
         let dispatch = self.dispatch.get_or_init(|| {
             let (client, runtime) = (client.clone(), self.runtime.clone());
-            Arc::new(Dispatch::new(client, runtime, owner, ordered, self.silent.clone()))
+            let silent = self.silent.clone();
+            Arc::new(Dispatch::new(client, runtime, owner, ordered, silent, self.generation))
         });
         dispatch.clone().run(py)
     }
@@ -190,7 +202,7 @@ impl Connection {
         if events.is_empty() {
             return Ok(outcome);
         }
-        let delivery = Delivery::new(owner.clone())?;
+        let delivery = Delivery::new(owner.clone());
         for event in events {
             if matches!(event, Event::Message(_)) && self.silent.load(Ordering::Relaxed) {
                 continue;
@@ -211,7 +223,9 @@ impl Connection {
 
     /// Whether nothing is left to handle, and the disconnect handler has returned.
     fn has_ended(&self) -> bool {
-        self.dispatch.get().is_some_and(|dispatch| dispatch.has_ended())
+        // What was left in the parent of a fork is nothing to wait for.
+        !self.is_of_this_process()
+            || self.dispatch.get().is_some_and(|dispatch| dispatch.has_ended())
     }
 
     /// The event loop has heard the bell, and looks now.
@@ -221,10 +235,28 @@ impl Connection {
         }
     }
 
+    /// Rings the bell: there may be more to look at than was.
+    fn ring(&self) {
+        if let Some(bell) = &self.bell {
+            bell.ring();
+        }
+    }
+
+    /// Events that wait to be handled.
+    fn pending(&self) -> usize {
+        self.client().map_or(0, Client::pending)
+    }
+
     /// Requests that are left to Python, if any are.
     #[getter]
     fn requests(&self) -> Option<Requests> {
         self.requests.clone()
+    }
+
+    /// What the server has set since this was called last: addresses, and cookies as they stood in the
+    /// answer.
+    fn take_cookies(&self) -> Vec<(String, String)> {
+        if self.is_of_this_process() { self.cookies.take_received() } else { vec![] }
     }
 
     /// What an event loop has to watch.
@@ -283,19 +315,19 @@ impl Connection {
 
     /// Whether the calling thread runs handlers of this client.
     fn is_dispatching(&self) -> bool {
-        self.dispatch.get().is_some_and(|dispatch| dispatch.is_mine())
+        self.own_dispatch().is_some_and(|dispatch| dispatch.is_mine())
     }
 
     /// A handler on the calling thread is about to wait for something.
     fn handler_blocks(&self) {
-        if let Some(dispatch) = self.dispatch.get() {
+        if let Some(dispatch) = self.own_dispatch() {
             dispatch.handler_blocks();
         }
     }
 
     /// What the handler on the calling thread has waited for is there.
     fn handler_goes_on(&self) {
-        if let Some(dispatch) = self.dispatch.get() {
+        if let Some(dispatch) = self.own_dispatch() {
             dispatch.handler_goes_on();
         }
     }
@@ -365,8 +397,12 @@ impl Connection {
         }
     }
 
+    fn own_dispatch(&self) -> Option<&Arc<Dispatch>> {
+        self.dispatch.get().filter(|_| self.is_of_this_process())
+    }
+
     fn is_of_this_process(&self) -> bool {
-        self.generation == GENERATION.load(Ordering::Relaxed)
+        self.generation == process::generation()
     }
 
     fn check_process(&self) -> PyResult<()> {
@@ -397,12 +433,6 @@ impl Shared {
     fn opening(&self) -> MutexGuard<'_, Opening> {
         self.opening.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// This process is the child of a fork: what the parent had is not its own.
-#[pyfunction]
-pub(super) fn after_fork() {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 
 /// The code for an error that callers handle; others are raised.
@@ -452,9 +482,6 @@ fn bytes_of(data: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(FAR).min(FAR)
 }
-
-/// Forks that lie between this process and the first.
-static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 const SENT: u8 = 0;
 const CLOSED: u8 = 1;

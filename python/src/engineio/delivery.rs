@@ -23,17 +23,22 @@ enum Json<'py> {
     Standard,
     /// By a function that the user has chosen.
     Custom(Bound<'py, PyAny>),
+    /// Not at all: what the user has chosen cannot read.
+    Broken(PyErr),
 }
 
 impl<'py> Delivery<'py> {
     /// `owner` has the methods `_sink()`, which returns `None` or a function that takes messages,
     /// `_handle_event(name, facts)` and `_handle_error(error)`, and the attribute `handlers`.
-    pub(super) fn new(owner: Bound<'py, PyAny>) -> PyResult<Self> {
+    pub(super) fn new(owner: Bound<'py, PyAny>) -> Self {
         let py = owner.py();
-        let sink = owner.call_method0(intern!(py, "_sink"))?;
+        let sink = owner.call_method0(intern!(py, "_sink")).unwrap_or_else(|error| {
+            error.write_unraisable(py, Some(&owner));
+            py.None().into_bound(py)
+        });
         let sink = (!sink.is_none()).then_some(sink);
-        let json = Json::current(py)?;
-        Ok(Self { owner, sink, json })
+        let json = Json::current(py).unwrap_or_else(Json::Broken);
+        Self { owner, sink, json }
     }
 
     /// Hands an event to the user. Says what the handler has returned, if it was one for messages.
@@ -141,6 +146,7 @@ impl<'py> Json<'py> {
                 };
                 or_text(py, scanned, whole)
             }
+            Self::Broken(error) => Err(error.clone_ref(py)),
             Self::Custom(_) if starts_numeric(py, text)? => Ok(whole),
             Self::Custom(loads) => or_text(py, loads.call1((&whole,)), whole),
         }
@@ -219,9 +225,10 @@ fn describe(py: Python<'_>, event: Event) -> PyResult<(&'static str, Bound<'_, P
             facts.set_item("detail", detail.as_deref())?;
             "upgrade_failed"
         }
-        Event::Disconnected(Disconnected { reason, detail, unsent, transport, .. }) => {
+        Event::Disconnected(Disconnected { reason, detail, status, unsent, transport, .. }) => {
             facts.set_item("reason", reason.name())?;
             facts.set_item("detail", detail.as_deref())?;
+            facts.set_item("status", status)?;
             facts.set_item("unsent", unsent)?;
             facts.set_item("transport", transport.name())?;
             "disconnected"

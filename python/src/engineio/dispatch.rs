@@ -25,6 +25,7 @@ use pyo3::prelude::*;
 use tokio::runtime::Handle;
 
 use super::delivery::Delivery;
+use super::process;
 
 /// The threads of a client, and what they have to do.
 pub(super) struct Dispatch {
@@ -36,6 +37,8 @@ pub(super) struct Dispatch {
     ordered: bool,
     /// Whether messages are dropped: the user wants no more of them.
     silent: Arc<AtomicBool>,
+    /// The process that it belongs to.
+    generation: u32,
     state: Mutex<State>,
 }
 
@@ -51,8 +54,9 @@ struct State {
     threads: usize,
     /// Whether a task watches over the leader.
     watched: bool,
-    /// Disconnect handlers that run.
-    farewells: usize,
+    /// Whether the disconnect handler runs. What follows it, where a client connects again, is of another
+    /// session: nobody takes over.
+    parting: bool,
     /// Everything was taken, and nothing comes any more.
     ended: bool,
 }
@@ -86,6 +90,7 @@ impl Dispatch {
         owner: Py<PyAny>,
         ordered: bool,
         silent: Arc<AtomicBool>,
+        generation: u32,
     ) -> Self {
         let state = State {
             batch: VecDeque::new(),
@@ -94,10 +99,10 @@ impl Dispatch {
             spares: vec![],
             threads: 1,
             watched: false,
-            farewells: 0,
+            parting: false,
             ended: false,
         };
-        Self { client, runtime, owner, ordered, silent, state: Mutex::new(state) }
+        Self { client, runtime, owner, ordered, silent, generation, state: Mutex::new(state) }
     }
 
     /// What a thread does until the client has ended.
@@ -111,13 +116,13 @@ impl Dispatch {
                 continue;
             }
             let parts = matches!(event, Event::Disconnected(_));
-            let current = match &mut delivery {
-                Some(delivery) => delivery,
-                none => none.insert(Delivery::new(owner.clone())?),
-            };
-            current.deliver(event);
+            delivery.get_or_insert_with(|| Delivery::new(owner.clone())).deliver(event);
+            if self.generation != process::generation() {
+                // A handler has forked, and this is the child: the rest is the parent's.
+                return Ok(());
+            }
             if parts {
-                self.lock().farewells -= 1;
+                self.lock().parting = false;
             }
             if self.is_deposed(turn) {
                 delivery = None;
@@ -144,10 +149,14 @@ impl Dispatch {
     }
 
     /// What the handler on this thread has waited for is there.
-    pub(super) fn handler_goes_on(&self) {
+    pub(super) fn handler_goes_on(self: &Arc<Self>) {
         let mut state = self.lock();
         if self.is_leading(&state) {
             state.role = Role::Calling { since: Instant::now(), blocks: false };
+            // Whoever was to take over finds that it is not needed, and nobody watches any more.
+            if !state.batch.is_empty() || self.client.pending() > 0 {
+                self.watch(&mut state);
+            }
         }
     }
 
@@ -155,7 +164,7 @@ impl Dispatch {
     /// still run, on threads that were taken over from.
     pub(super) fn has_ended(&self) -> bool {
         let state = self.lock();
-        state.ended && state.farewells == 0
+        state.ended && !state.parting
     }
 
     /// Whether this thread runs a handler of this client, or has run one last.
@@ -224,8 +233,7 @@ impl Dispatch {
             debug_assert_eq!(state.turn, turn, "one thread leads");
             if let Some(event) = state.batch.pop_front() {
                 state.role = Role::Calling { since: Instant::now(), blocks: false };
-                // Before another thread can take over and find that nothing is left.
-                state.farewells += usize::from(matches!(event, Event::Disconnected(_)));
+                state.parting = matches!(event, Event::Disconnected(_));
                 if !state.batch.is_empty() {
                     self.watch(&mut state);
                 }
@@ -306,6 +314,9 @@ impl Dispatch {
 
     /// Makes another thread lead, unless the handler that runs is `doubtful`ly slow and turns out quick.
     fn hand_over(self: &Arc<Self>, state: &mut State, doubtful: bool) {
+        if state.parting {
+            return;
+        }
         if let Role::Vacant { doubtful: before } = &mut state.role {
             *before &= doubtful;
             return;

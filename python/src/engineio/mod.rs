@@ -13,6 +13,7 @@ mod connection;
 mod delivery;
 mod dispatch;
 mod options;
+mod process;
 mod requests;
 
 use pyo3::prelude::*;
@@ -21,5 +22,5 @@ use pyo3::prelude::*;
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<connection::Connection>()?;
     module.add_class::<requests::Requests>()?;
-    module.add_function(wrap_pyfunction!(connection::after_fork, module)?)
+    module.add_function(wrap_pyfunction!(process::after_fork, module)?)
 }

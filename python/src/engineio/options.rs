@@ -5,6 +5,7 @@ use std::time::Duration;
 use heartwire::Backoff;
 use heartwire::engineio::Transport;
 use heartwire::engineio::client::{Client, ClientBuilder};
+use heartwire::tls::ClientTls;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -29,17 +30,39 @@ fn apply(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResu
                 builder.header(name.as_str(), value.as_slice())
             })
         }
+        "websocket_headers" => {
+            let headers: Vec<(String, Vec<u8>)> = value.extract()?;
+            headers.into_iter().fold(builder, |builder, (name, value)| {
+                let transport = Transport::WebSocket;
+                builder.transport_header(transport, name.as_str(), value.as_slice())
+            })
+        }
+        "queries" => {
+            let queries: Vec<(String, String, String)> = value.extract()?;
+            let mut builder = builder;
+            for (name, key, value) in queries {
+                builder = builder.transport_query(transport(&name)?, key, value);
+            }
+            builder
+        }
         "transports" => builder.transports(transports(value)?),
         "request_timeout" => builder.request_timeout(seconds(value)?),
         "close_timeout" => builder.close_timeout(seconds(value)?),
         "timestamp_requests" => builder.timestamp_requests(value.is_truthy()?),
-        "accept_invalid_certificates" => {
-            builder.danger_accept_invalid_certificates(value.is_truthy()?)
-        }
-        "authorities" => builder.authorities(value.extract::<Vec<u8>>()?),
-        "identity" => builder.identity(value.extract::<Vec<u8>>()?),
+        "tls" => builder.tls(tls(value)?),
+        "websocket_tls" => builder.websocket_tls(tls(value)?),
         "proxy" if value.is_none() => builder.no_proxy(),
-        "proxy" => builder.proxy(value.extract::<String>()?),
+        "proxy" => {
+            let (url, except): (String, String) = value.extract()?;
+            builder.proxy(url).proxy_except(except)
+        }
+        "websocket_proxy" if value.is_none() => builder.no_websocket_proxy(),
+        "websocket_proxy" => {
+            let (url, except): (String, String) = value.extract()?;
+            builder.websocket_proxy(url, except)
+        }
+        "websocket_timeout" => builder.websocket_timeout(seconds(value)?),
+        "subprotocols" => builder.subprotocols(value.extract::<Vec<String>>()?),
         "send_limits" => {
             let (messages, bytes) = value.extract()?;
             builder.send_limits(messages, bytes)
@@ -54,11 +77,30 @@ fn apply(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResu
 
 fn transports(value: &Bound<'_, PyAny>) -> PyResult<Vec<Transport>> {
     let names: Vec<String> = value.extract()?;
-    let known = |name: &String| {
-        let found = Transport::ALL.into_iter().find(|transport| transport.name() == name);
-        found.ok_or_else(|| PyValueError::new_err(format!("there is no transport {name:?}")))
-    };
-    names.iter().map(known).collect()
+    names.iter().map(|name| transport(name)).collect()
+}
+
+fn transport(name: &str) -> PyResult<Transport> {
+    let found = Transport::ALL.into_iter().find(|transport| transport.name() == name);
+    found.ok_or_else(|| PyValueError::new_err(format!("there is no transport {name:?}")))
+}
+
+/// Which servers are trusted, and what they are shown.
+fn tls(value: &Bound<'_, PyAny>) -> PyResult<ClientTls> {
+    let mut builder = ClientTls::builder();
+    for (name, value) in value.cast::<PyDict>()? {
+        builder = match name.cast::<PyString>()?.to_str()? {
+            "authorities" => builder.authorities(value.extract::<Vec<u8>>()?),
+            "identity" => builder.identity(value.extract::<Vec<u8>>()?),
+            "server_name" => builder.server_name(value.extract::<String>()?),
+            "accept_any" => builder.danger_accept_invalid_certificates(value.is_truthy()?),
+            "accept_any_name" => builder.danger_accept_invalid_hostnames(value.is_truthy()?),
+            name => {
+                return Err(PyTypeError::new_err(format!("there is no option {name:?}")));
+            }
+        };
+    }
+    builder.build().map_err(|error| PyValueError::new_err(format!("TLS: {error}")))
 }
 
 fn backoff(value: &Bound<'_, PyAny>) -> PyResult<Backoff> {

@@ -16,6 +16,8 @@ pub struct Disconnected {
     pub reason: DisconnectReason,
     /// What exactly happened, in words, where there is more to say.
     pub detail: Option<Cow<'static, str>>,
+    /// The HTTP status of the answer that has broken a session that polls, on the client.
+    pub status: Option<u16>,
     /// Messages that this side had accepted for sending and that may not have arrived: they waited, or
     /// were written to a connection that broke before it took them all.
     pub unsent: usize,

@@ -65,6 +65,14 @@ impl RequestError {
         ConnectError::with_source(kind, message, self)
     }
 
+    /// The status of the answer, if that is what was wrong.
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Status { status, .. } | Self::Redirect { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     fn dial(&self) -> Option<&DialError> {
         match self {
             Self::Dial(error) => Some(error),

@@ -12,6 +12,7 @@ use super::super::disconnected::Disconnected;
 use super::driver::{Driver, Ended, Progress};
 use super::error::{ConnectError, ConnectErrorKind};
 use super::event::{Connected, Event};
+use super::failure::RequestError;
 use super::http::Http;
 use super::options::Options;
 use super::remembered;
@@ -253,8 +254,11 @@ async fn hold(shared: &Arc<Shared>, driver: Driver, reconnects: bool) -> Disconn
         unsent += shared.mailbox.close_and_drain().len();
     }
     shared.set_ended();
+    let status =
+        ended.failure.as_ref().and_then(RequestError::status).map(|status| status.as_u16());
     let detail = ended.failure.map(|failure| failure.to_string()).or(ended.detail);
-    Disconnected { reason: ended.reason, detail: detail.map(Cow::Owned), unsent, transport }
+    let detail = detail.map(Cow::Owned);
+    Disconnected { reason: ended.reason, detail, status, unsent, transport }
 }
 
 /// A session that is driven. When it is dropped, what was in flight is known.

@@ -173,6 +173,7 @@ impl Engine {
         let disconnected = Disconnected {
             reason,
             detail,
+            status: None,
             unsent: unsent + left.len() + undelivered,
             transport: shared.transport(),
         };

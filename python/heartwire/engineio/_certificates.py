@@ -1,0 +1,84 @@
+"""Certificates and keys, from the places that programs name to the PEM that the native part reads."""
+
+import os
+import re
+
+_BLOCK = re.compile(rb"-----BEGIN ([^-]+)-----.*?-----END \1-----", re.DOTALL)
+
+
+def read_authorities(place):
+    """Certificates in PEM: those of a file, or of the files of a folder."""
+    place = os.fspath(place)
+    if not os.path.isdir(place):
+        return _read(place)
+    found = []
+    for name in sorted(os.listdir(place)):
+        path = os.path.join(place, name)
+        if os.path.isfile(path):
+            found.append(_read(path))
+    return b"\n".join(found)
+
+
+def read_identity(place, password=None):
+    """A certificate and its key in PEM, from one file or two."""
+    places = [place] if isinstance(place, (str, os.PathLike)) else [part for part in place if part]
+    found = b"\n".join(_read(path) for path in places)
+    return found if password is None else _decrypted(found, password)
+
+
+def authorities_of_environment(trust_env=True):
+    """The file or folder that the environment names for HTTP, or `None`."""
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if trust_env else ()
+    for name in (*names, "SSL_CERT_FILE"):
+        place = os.environ.get(name)
+        if place:
+            return place
+    return None
+
+
+def from_context(context):
+    """What an `ssl.SSLContext` says, as far as it can be asked: whom it trusts."""
+    import ssl
+
+    found = {}
+    if context.verify_mode == ssl.CERT_NONE:
+        found["accept_any"] = True
+    elif not context.check_hostname:
+        found["accept_any_name"] = True
+    authorities = context.get_ca_certs(binary_form=True)
+    if authorities:
+        found["authorities"] = "\n".join(map(ssl.DER_cert_to_PEM_cert, authorities)).encode()
+    return found
+
+
+def _decrypted(identity, password):
+    """The same, with a key that needs no password."""
+    try:
+        from cryptography.hazmat.primitives import serialization
+    except ImportError:
+        raise TypeError(
+            "websocket_extra_options: sslopt: password: "
+            "needs the package cryptography, or a key that is not encrypted"
+        ) from None
+    if callable(password):
+        password = password()
+    if isinstance(password, str):
+        password = password.encode()
+    # The key may stand among certificates.
+    kept = []
+    for match in _BLOCK.finditer(identity):
+        block = match[0]
+        if match[1].endswith(b"PRIVATE KEY"):
+            key = serialization.load_pem_private_key(block, bytes(password))
+            block = key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        kept.append(block)
+    return b"\n".join(kept)
+
+
+def _read(path):
+    with open(path, "rb") as file:
+        return file.read()

@@ -1,0 +1,253 @@
+"""A connection of a client without an event loop, and what its handlers may wait for."""
+
+import contextlib
+import itertools
+import queue
+import sys
+import threading
+import time
+from collections import deque
+
+#: What the thread runs handlers for.
+serving = threading.local()
+
+#: Seconds after which a wait looks again, in case a signal handler has come in between.
+_GLANCE = 5.0
+
+
+class Moment:
+    """Something that happens once. Unlike `threading.Event`, it may be set or waited for by a signal
+    handler that interrupts another wait for it."""
+
+    def __init__(self):
+        self._condition = threading.Condition(threading.RLock())
+        self._is_set = False
+
+    def is_set(self):
+        return self._is_set
+
+    def set(self):
+        with self._condition:
+            self._is_set = True
+            self._condition.notify_all()
+
+    def wait(self, timeout=None):
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._condition:
+            while not self._is_set:
+                left = _GLANCE if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._condition.wait(min(left, _GLANCE))
+            return self._is_set
+
+
+class Session:
+    """A connection, from the moment when it is open, with the threads that run its handlers."""
+
+    def __init__(self, native, http):
+        self.native = native
+        #: The HTTP session that it uses.
+        self.http = http
+        #: What the native part sees of the client.
+        self.handlers = None
+        #: Threads that run handlers, or wait to.
+        self.threads = []
+        self.started = itertools.count(1)
+        #: The upgrade has succeeded or failed, or there is none to wait for.
+        self.settled = Moment()
+        #: Nothing is left to handle, and the disconnect handler has returned.
+        self.ended = Moment()
+        # A signal handler may come between any two steps of the thread that it interrupts.
+        self._lock = threading.RLock()
+        self._claims = itertools.count()
+        #: What is sent before the upgrade waits for it, so that the server sees one transport only.
+        self.held = None
+        #: What has come and is for `pump()`.
+        self.early = deque()
+        #: The thread that runs the disconnect handler, while the state is not final yet.
+        self.ender = None
+
+    @property
+    def is_ending(self):
+        """Whether the disconnect handler runs."""
+        return self.ender is not None
+
+    def claim_end(self):
+        """Whether the caller is the one to run the disconnect handler."""
+        return next(self._claims) == 0
+
+    def begin_again(self):
+        self._claims = itertools.count()
+
+    @contextlib.contextmanager
+    def ending(self):
+        """The calling thread runs the disconnect handler."""
+        self.ender = threading.get_ident()
+        try:
+            yield
+        finally:
+            self.ender = None
+
+    def check_wait(self):
+        """Refuses to wait for what the calling thread itself has to bring about."""
+        if self.ender == threading.get_ident():
+            raise RuntimeError(
+                "wait() in a disconnect handler: the connection ends when the handler returns"
+            )
+
+    def end(self, client):
+        """Nothing more is to be handled."""
+        was_open = self.handlers is not None
+        client._keep_cookies(self)
+        if self.native.requests is not None:
+            self.native.requests.close()
+        if self.handlers is not None:
+            self.handlers.release()
+        client._drop_http(self.http)
+        self.settled.set()
+        if not self.ended.is_set():
+            self.ended.set()
+            if was_open:
+                client.logger.info("Exiting write loop task")
+                client.logger.info("Exiting read loop task")
+
+    def hold(self, data):
+        """Whether a message is kept back."""
+        with self._lock:
+            if self.held is None:
+                return False
+            self.held.append(data)
+            return True
+
+    def release(self):
+        """What was kept back, a part at a time; nothing is kept back after the last."""
+        while True:
+            with self._lock:
+                held = self.held
+                if not held:
+                    self.held = None
+                    return
+                self.held = []
+            yield from held
+
+    def join_threads(self, seconds):
+        """Waits for threads that have nothing left to do; those in handlers that block may stay."""
+        deadline = time.monotonic() + seconds
+        me = threading.current_thread()
+        for thread in list(self.threads):
+            if thread is not me and thread.is_alive():
+                thread.join(max(deadline - time.monotonic(), 0))
+
+
+class Handlers:
+    """What the native part sees of a client: its handlers, for one session."""
+
+    __slots__ = ("_client", "_handle_error", "_session", "_sink")
+
+    def __init__(self, client, session):
+        self._client = client
+        self._session = session
+        self._sink = client._sink
+        self._handle_error = client._handle_error
+
+    @property
+    def handlers(self):
+        client = self._client
+        return {} if client is None else client.handlers
+
+    def release(self):
+        """Lets go of the client, which the native part would keep for ever."""
+        self._handle_error = report_error
+        self._sink = _no_sink
+        self._client = self._session = None
+
+    def _handle_result(self, result):
+        pass
+
+    def _handle_event(self, name, facts):
+        client = self._client
+        if client is not None:
+            client._handle_event(self._session, name, facts)
+
+    def _start_dispatcher(self):
+        client = self._client
+        if client is not None and not sys.is_finalizing():
+            client._start_dispatcher(self._session)
+
+
+class Waiting:
+    """What the native part sees instead while `connect()` waits for the upgrade and there is no thread
+    that runs handlers: everything else is kept for `pump()`."""
+
+    handlers = {}
+
+    def __init__(self, client, session):
+        self._client = client
+        self._session = session
+
+    def _sink(self):
+        return self._keep
+
+    def _keep(self, data):
+        self._session.early.append(("message", data))
+
+    def _handle_result(self, result):
+        pass
+
+    def _handle_error(self, error):
+        self._client._handle_error(error)
+
+    def _handle_event(self, name, facts):
+        if name in ("upgraded", "upgrade_failed"):
+            self._client._handle_event(self._session, name, facts)
+            return
+        self._session.early.append((name, facts))
+        if name == "disconnected":
+            self._session.settled.set()
+
+
+def report_error(error):
+    """An exception that nobody else hears of is the thread's."""
+    if not isinstance(error, SystemExit):
+        thread = threading.current_thread()
+        arguments = (type(error), error, error.__traceback__, thread)
+        threading.excepthook(threading.ExceptHookArgs(arguments))
+
+
+def _no_sink():
+    return None
+
+
+@contextlib.contextmanager
+def waiting():
+    """What happens within waits, perhaps for another handler of the client that this thread serves."""
+    native = getattr(serving, "native", None)
+    if native is None:
+        yield
+        return
+    native.handler_blocks()
+    try:
+        yield
+    finally:
+        native.handler_goes_on()
+
+
+class Event(threading.Event):
+    """An event that a handler may wait for, though other handlers set it."""
+
+    def wait(self, timeout=None):
+        if self.is_set() or getattr(serving, "native", None) is None:
+            return super().wait(timeout)
+        with waiting():
+            return super().wait(timeout)
+
+
+class Queue(queue.Queue):
+    """A queue that a handler may read from, though other handlers fill it."""
+
+    def get(self, block=True, timeout=None):
+        if not block or getattr(serving, "native", None) is None:
+            return super().get(block, timeout)
+        with waiting():
+            return super().get(block, timeout)

@@ -1,0 +1,189 @@
+"""`websocket_extra_options`: what programs say about WebSockets, in the words of websocket-client or of
+aiohttp. It concerns WebSockets alone. A word that has no meaning here is refused, never ignored."""
+
+import os
+import ssl
+import urllib.parse
+
+from heartwire.engineio import _certificates
+
+
+def apply_for_threads(given, url, found, tls):
+    """Reads the words of websocket-client's `create_connection`. Returns the options of TLS."""
+    given = dict(given)
+    headers = found["websocket_headers"]
+    header = given.pop("header", None) or {}
+    if not isinstance(header, dict):
+        header = dict(line.split(":", 1) for line in header)
+    _add_headers(headers, header)
+    cookie = given.pop("cookie", None)
+    if cookie:
+        add_cookie(headers, cookie)
+    host = given.pop("host", None)
+    if host:
+        headers.append(("Host", as_bytes(host)))
+    origin = given.pop("origin", None)
+    suppressed = given.pop("suppress_origin", False)
+    if not suppressed and not _has(found["headers"] + headers, "origin"):
+        headers.append(("Origin", as_bytes(origin or _origin_of(url))))
+    # Sockets may always be used by several threads here.
+    given.pop("enable_multithread", None)
+    timeout = given.pop("timeout", None)
+    if timeout is not None:
+        found["websocket_timeout"] = timeout
+    subprotocols = given.pop("subprotocols", None)
+    if subprotocols:
+        found["subprotocols"] = list(subprotocols)
+    tls = _apply_sslopt(given.pop("sslopt", None), tls)
+    _apply_proxy(given, url, found)
+    _refuse(given)
+    return tls
+
+
+def apply_for_asyncio(given, url, found, tls):
+    """Reads the words of aiohttp's `ClientSession.ws_connect`. Returns the options of TLS."""
+    given = dict(given)
+    headers = found["websocket_headers"]
+    _add_headers(headers, given.pop("headers", None) or {})
+    origin = given.pop("origin", None)
+    if origin:
+        headers.append(("Origin", as_bytes(origin)))
+    protocols = given.pop("protocols", None)
+    if protocols:
+        found["subprotocols"] = list(protocols)
+    params = given.pop("params", None)
+    if params:
+        pairs = params.items() if hasattr(params, "items") else params
+        found["queries"] += [("websocket", str(key), str(value)) for key, value in pairs]
+    given_tls = given.pop("ssl", True)
+    if given_tls is False:
+        tls = {"accept_any": True}
+    elif given_tls is not None and given_tls is not True:
+        if not isinstance(given_tls, ssl.SSLContext):
+            raise TypeError("websocket_extra_options: ssl: only False or an SSLContext")
+        tls = _certificates.from_context(given_tls)
+    name = given.pop("server_hostname", None)
+    if name:
+        tls = {**tls, "server_name": name}
+    proxy = given.pop("proxy", None)
+    auth = given.pop("proxy_auth", None)
+    if proxy:
+        found["websocket_proxy"] = (with_user(str(proxy), auth), "")
+    # These say what is so anyway.
+    for key, usual in {
+        "autoclose": True,
+        "autoping": True,
+        "compress": 0,
+        "heartbeat": None,
+        "method": "GET",
+        "receive_timeout": None,
+    }.items():
+        if key in given and given[key] == usual:
+            del given[key]
+    _refuse(given)
+    return tls
+
+
+def _apply_sslopt(sslopt, tls):
+    if not sslopt:
+        place = os.environ.get("WEBSOCKET_CLIENT_CA_BUNDLE")
+        if place and not tls.get("accept_any"):
+            return {**tls, "authorities": _certificates.read_authorities(place)}
+        return tls
+    given = dict(sslopt)
+    # What is said here counts instead of the rest: whoever names authorities wants them to be asked.
+    found = {key: value for key, value in tls.items() if key == "identity"}
+    authorities = given.pop("ca_certs", None)
+    folder = given.pop("ca_cert_path", None)
+    authorities = authorities or folder or os.environ.get("WEBSOCKET_CLIENT_CA_BUNDLE")
+    if authorities:
+        found["authorities"] = _certificates.read_authorities(authorities)
+    elif not tls.get("accept_any") and "authorities" in tls:
+        found["authorities"] = tls["authorities"]
+    certificate, key = given.pop("certfile", None), given.pop("keyfile", None)
+    password = given.pop("password", None)
+    if certificate:
+        found["identity"] = _certificates.read_identity((certificate, key), password)
+    if given.pop("cert_reqs", ssl.CERT_REQUIRED) == ssl.CERT_NONE:
+        found["accept_any"] = True
+    if not given.pop("check_hostname", True):
+        found["accept_any_name"] = True
+    name = given.pop("server_hostname", None)
+    if name:
+        found["server_name"] = name
+    _refuse(given, "sslopt: ")
+    return found
+
+
+def _apply_proxy(given, url, found):
+    host, port = given.pop("http_proxy_host", None), given.pop("http_proxy_port", None)
+    auth = given.pop("http_proxy_auth", None)
+    kind = given.pop("proxy_type", None) or "http"
+    excepted = given.pop("http_no_proxy", None) or []
+    if isinstance(excepted, str):
+        excepted = excepted.split(",")
+    if host:
+        found["websocket_proxy"] = (
+            with_user(f"{kind}://{host}:{port or 80}", auth),
+            ",".join(excepted),
+        )
+    elif "*" in excepted or urllib.parse.urlsplit(url).hostname in excepted:
+        found["websocket_proxy"] = None
+
+
+def with_user(url, auth):
+    """The address of a proxy, with the name and password that it asks for."""
+    if not auth:
+        return url
+    user, password = (urllib.parse.quote(part or "", safe="") for part in tuple(auth)[:2])
+    parsed = urllib.parse.urlsplit(url)
+    place = parsed.netloc.rpartition("@")[2]
+    return urllib.parse.urlunsplit(parsed._replace(netloc=f"{user}:{password}@{place}"))
+
+
+def _origin_of(url):
+    """What a page of the server itself would say."""
+    parsed = urllib.parse.urlsplit(url)
+    secure = parsed.scheme in ("https", "wss")
+    host = f"[{parsed.hostname}]" if ":" in (parsed.hostname or "") else parsed.hostname
+    usual = 443 if secure else 80
+    port = "" if parsed.port in (None, usual) else f":{parsed.port}"
+    return f"http{'s' if secure else ''}://{host}{port}"
+
+
+def add_cookie(headers, cookie):
+    """Adds to the cookies that are sent."""
+    for place, (name, value) in enumerate(headers):
+        if name.lower() == "cookie":
+            headers[place] = (name, value + b"; " + as_bytes(cookie))
+            return
+    headers.append(("Cookie", as_bytes(cookie)))
+
+
+def as_bytes(value):
+    """The value of a header."""
+    if isinstance(value, bytes):
+        return value
+    # As HTTP libraries of Python do.
+    try:
+        return str(value).encode("latin-1")
+    except UnicodeEncodeError:
+        return str(value).encode()
+
+
+def _add_headers(headers, given):
+    headers.extend((str(name).strip(), as_bytes(_stripped(value))) for name, value in given.items())
+
+
+def _stripped(value):
+    return value if isinstance(value, bytes) else str(value).strip()
+
+
+def _has(headers, wanted):
+    return any(name.lower() == wanted for name, _ in headers)
+
+
+def _refuse(given, place=""):
+    if given:
+        names = ", ".join(sorted(given))
+        raise TypeError(f"websocket_extra_options: {place}{names} cannot be used here")
