@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import queue
 import sys
 import threading
@@ -49,6 +50,7 @@ class Session:
         self.native = native
         #: The HTTP session that it uses.
         self.http = http
+        self.process = os.getpid()
         #: What the native part sees of the client.
         self.handlers = None
         #: Threads that run handlers, or wait to.
@@ -104,7 +106,8 @@ class Session:
             self.native.requests.close()
         if self.handlers is not None:
             self.handlers.release()
-        client._drop_http(self.http)
+        http, self.http = self.http, None
+        client._drop_http(http)
         self.settled.set()
         if not self.ended.is_set():
             self.ended.set()
@@ -130,6 +133,16 @@ class Session:
                     return
                 self.held = []
             yield from held
+
+    def leave_child(self):
+        """A handler has forked, and has returned in the child. As wherever a thread forks, the child ends
+        with its last thread; that there is a thread of the network does not count."""
+        if self.process == os.getpid():
+            return
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()
+        os._exit(0)
 
     def join_threads(self, seconds):
         """Waits for threads that have nothing left to do; those in handlers that block may stay."""

@@ -279,16 +279,13 @@ class BaseClient:
     def _leave_ended_session(self):
         """Within the disconnect handler the client is, in deed, disconnected already."""
         session = self._session
-        if session is None:
+        if session is None or self.state != "disconnected" and not session.is_ending:
             return
-        if session.is_ending and self.state != "disconnected":
-            # What it has sent is still delivered; but it does not connect again.
-            session.native.close(True)
+        # What it has sent is still delivered; but it does not connect again.
+        session.native.close(True)
+        if self.state != "disconnected":
             self._forget()
             self._reset()
-        elif self.state == "disconnected":
-            # It may still try to connect again.
-            session.native.close(False)
 
     def _sends_requests(self):
         """Whether a program has replaced what concerns requests, which Python sends then."""

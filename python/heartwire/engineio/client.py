@@ -479,6 +479,7 @@ class Client(base_client.BaseClient):
         native = _session.serving.native = session.native
         try:
             native.dispatch(session.handlers, self.ordered)
+            session.leave_child()
         finally:
             _session.serving.native = None
             if native.has_ended():

@@ -1,0 +1,507 @@
+"""Connections whose beginning or end is interrupted, and clients that can be used again afterwards."""
+
+import asyncio
+import gc
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+from heartwire import engineio
+from heartwire.engineio import _session, base_client, packet
+
+
+class Interrupted(BaseException):
+    """As Ctrl-C is, for one thread alone."""
+
+
+def echoes(client, transports=("websocket",)):
+    """Whether the client can be used: it is connected again, and a message comes back."""
+    before = client.handlers.copy()
+    seen = queue.Queue()
+    client.handlers.clear()
+    client.on("message", seen.put)
+    client.send("still here")
+    result = seen.get(timeout=60)
+    client.handlers.clear()
+    client.handlers.update(before)
+    return result == "still here"
+
+
+def test_disconnect_that_is_interrupted_leaves_a_usable_client(server, monkeypatch):
+    client = engineio.Client()
+    client.connect(server.url)
+
+    def interrupted(session):
+        raise Interrupted
+
+    monkeypatch.setattr(client, "_await_end", interrupted)
+    with pytest.raises(Interrupted):
+        client.disconnect()
+    monkeypatch.undo()
+    assert client.state == "disconnected" and client not in base_client.connected_clients
+    client.connect(server.url)
+    assert echoes(client)
+    client.disconnect()
+
+
+def test_async_disconnect_that_is_cancelled_leaves_a_usable_client(server):
+    async def run():
+        client = engineio.AsyncClient()
+        await client.connect(server.url)
+        reached = asyncio.Event()
+
+        @client.on("disconnect")
+        async def on_disconnect(reason):
+            reached.set()
+            await asyncio.sleep(60)
+
+        ending = asyncio.ensure_future(client.disconnect())
+        await reached.wait()
+        ending.cancel()
+        await asyncio.gather(ending, return_exceptions=True)
+        assert client.state == "disconnected" and client not in base_client.connected_clients
+        client.handlers.clear()
+        seen = asyncio.Queue()
+        client.on("message", seen.put)
+        await client.connect(server.url)
+        await client.send("again")
+        assert await seen.get() == "again"
+        await client.disconnect()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("place", ["handler", "upgrade"])
+def test_connect_that_is_interrupted_leaves_no_connection(server, monkeypatch, place):
+    client, ends = engineio.Client(), []
+    client.on("disconnect", ends.append)
+
+    def interrupted(*_):
+        raise Interrupted
+
+    if place == "handler":
+        client.on("connect", interrupted)
+    else:
+        monkeypatch.setattr(client, "_await_upgrade", interrupted)
+    with pytest.raises(Interrupted):
+        client.connect(server.url)
+    monkeypatch.undo()
+    client.handlers.pop("connect", None)
+    assert client.state == "disconnected" and client not in base_client.connected_clients
+    # Who was told of a connection is told of its end.
+    assert ends == ([] if place == "handler" else ["client disconnect"])
+    client.connect(server.url)
+    assert echoes(client)
+    client.disconnect()
+
+
+@pytest.mark.parametrize("place", ["handler", "upgrade"])
+def test_async_connect_that_is_cancelled_leaves_no_connection(server, place):
+    async def run():
+        client, reached = engineio.AsyncClient(), asyncio.Event()
+
+        @client.on("connect")
+        async def on_connect():
+            reached.set()
+            if place == "handler":
+                await asyncio.sleep(60)
+
+        connecting = asyncio.ensure_future(client.connect(server.url))
+        await reached.wait()
+        if place == "upgrade":
+            while not client._session.begins:
+                await asyncio.sleep(0)
+        assert not connecting.done()
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        assert client.state == "disconnected" and client not in base_client.connected_clients
+        client.handlers.clear()
+        seen = asyncio.Queue()
+        client.on("message", seen.put)
+        await client.connect(server.url)
+        await client.send("again")
+        assert await seen.get() == "again"
+        await client.disconnect()
+
+    asyncio.run(run())
+
+
+def test_reconnection_waits_for_a_slow_disconnect_handler(start_peer, until):
+    peer = start_peer("asgi")
+    client, seen = engineio.Client(reconnection={"delay": 0.01, "randomization_factor": 0}), []
+
+    @client.on("disconnect")
+    def on_disconnect(reason):
+        seen.append("disconnecting")
+        time.sleep(1)
+        seen.append("disconnected")
+
+    client.on("connect", lambda: seen.append("connected"))
+    client.connect(peer.url, transports=["websocket"])
+    client.send("!exit")
+    until(lambda: seen[1:] == ["disconnecting"])
+    start_peer("asgi", "--port", peer.port)
+    until(lambda: len(seen) == 4)
+    assert seen == ["connected", "disconnecting", "disconnected", "connected"]
+    until(lambda: client.state == "connected")
+    assert client.sid is not None and client in base_client.connected_clients
+    assert echoes(client)
+    client.disconnect()
+
+
+def test_disconnect_handlers_do_not_keep_a_client(server):
+    class Game:
+        def __init__(self):
+            self.client = engineio.Client()
+            self.client.on("disconnect", self.on_disconnect)
+
+        def on_disconnect(self):
+            pass
+
+    game = Game()
+    game.client.connect(server.url)
+    game.client.disconnect()
+    gone = weakref.ref(game.client)
+    del game
+    gc.collect()
+    assert gone() is None
+
+
+def test_the_class_of_a_session_is_a_function_that_makes_one(server):
+    import requests
+
+    class Session(requests.Session):
+        made = []
+        closed = 0
+
+        def __init__(self):
+            super().__init__()
+            Session.made.append(self)
+
+        def close(self):
+            Session.closed += 1
+            super().close()
+
+    client = engineio.Client(http_session=Session)
+    for count in (1, 2):
+        client.connect(server.url, transports=["polling"])
+        assert client.http is Session.made[-1] and len(Session.made) == count
+        assert echoes(client)
+        client.disconnect()
+        assert client.http is None and Session.closed == count
+
+
+def test_async_sessions_that_were_made_are_closed(server):
+    import aiohttp
+
+    made = []
+
+    async def make():
+        made.append(aiohttp.ClientSession())
+        return made[-1]
+
+    client = engineio.AsyncClient(http_session=make, handle_sigint=False)
+
+    async def run():
+        seen = asyncio.Queue()
+        client.on("message", seen.put)
+        await client.connect(server.url, transports=["polling"])
+        await client.send("x")
+        assert await seen.get() == "x"
+        await client.disconnect()
+        assert made[-1].closed
+
+    for count in (1, 2):
+        asyncio.run(run())
+        assert len(made) == count
+
+
+def test_sessions_of_the_program_stay_open(server):
+    import requests
+
+    with requests.Session() as session:
+        client = engineio.Client(http_session=session)
+        for _ in range(2):
+            client.connect(server.url)
+            client.disconnect()
+            assert client.http is session
+
+
+def test_signal_handler_may_come_at_any_moment():
+    """It runs on the thread that it interrupts, whatever lock that thread has."""
+    session = _session.Session(None, None)
+    with session._lock:
+        assert session.claim_end()
+    session.held = []
+    with session._lock:
+        assert session.hold("x") and list(session.release()) == ["x"]
+    moment = _session.Moment()
+    with moment._condition:
+        moment.set()
+        assert moment.wait(0)
+
+
+def test_blocked_handlers_do_not_add_up_in_disconnect(server):
+    client, gate, started = engineio.Client(), threading.Event(), queue.Queue()
+
+    @client.on("message")
+    def on_message(data):
+        started.put(data)
+        client.create_event().wait(0)
+        gate.wait(100)
+
+    client.connect(server.url, transports=["websocket"])
+    for i in range(30):
+        client.send(f"n{i}")
+    for _ in range(30):
+        started.get(timeout=100)
+    session = client._session
+    joined = []
+    for thread in session.threads:
+        thread.join = lambda timeout, join=thread.join: (joined.append(timeout), join(timeout))
+    client.disconnect()
+    assert sum(joined[1:]) <= sum(joined[:1]) * len(joined)
+    assert joined == sorted(joined, reverse=True) and joined[-1] == 0
+    gate.set()
+    for thread in list(session.threads):
+        thread.join(60)
+    assert session.threads == []
+
+
+def test_json_module_that_cannot_read(server, monkeypatch, capsys):
+    """Each message is told as an error, and the connection goes on."""
+
+    class Module:
+        dumps = staticmethod(lambda data, **_: str(data))
+
+    errors, seen = queue.Queue(), queue.Queue()
+    monkeypatch.setattr(threading, "excepthook", errors.put)
+    monkeypatch.setattr(packet.Packet, "json", Module)
+    client = engineio.Client()
+    client.on("message", seen.put)
+    client.connect(server.url, transports=["websocket"])
+    client.send("text")
+    client.send(b"bytes")
+    assert errors.get(timeout=60).exc_type is AttributeError
+    assert seen.get(timeout=60) == b"bytes"
+    client.disconnect()
+    client.wait()
+
+
+def test_wait_in_a_disconnect_handler_is_refused(start_peer):
+    peer = start_peer("asgi")
+    client, errors = engineio.Client(), []
+
+    @client.on("disconnect")
+    def on_disconnect(reason):
+        with pytest.raises(RuntimeError, match="ends when the handler returns"):
+            client.wait()
+        errors.append(reason)
+
+    client.connect(peer.url, transports=["websocket"])
+    client.send("!close")
+    client.wait()
+    client.connect(peer.url, transports=["websocket"])
+    client.disconnect()
+    assert errors == ["server disconnect", "client disconnect"]
+
+
+def test_async_wait_in_a_disconnect_handler_is_refused(server):
+    async def run():
+        client, errors = engineio.AsyncClient(), []
+
+        @client.on("disconnect")
+        async def on_disconnect(reason):
+            with pytest.raises(RuntimeError, match="ends when the handler returns"):
+                await client.wait()
+            errors.append(reason)
+
+        await client.connect(server.url)
+        await client.disconnect()
+        assert errors == ["client disconnect"]
+
+    asyncio.run(run())
+
+
+def test_connecting_again_within_the_handler_of_an_own_disconnect(server):
+    client, reasons = engineio.Client(), []
+
+    @client.on("disconnect")
+    def on_disconnect(reason):
+        reasons.append(reason)
+        if len(reasons) == 1:
+            client.connect(server.url)
+
+    client.connect(server.url)
+    first = client.sid
+    client.disconnect()
+    assert client.state == "connected" and client.sid not in (None, first)
+    assert echoes(client)
+    client.disconnect()
+    assert client.state == "disconnected" and reasons == ["client disconnect"] * 2
+
+
+def test_async_connecting_again_within_the_handler_of_an_own_disconnect(server):
+    async def run():
+        client, reasons = engineio.AsyncClient(), []
+
+        @client.on("disconnect")
+        async def on_disconnect(reason):
+            reasons.append(reason)
+            if len(reasons) == 1:
+                await client.connect(server.url)
+
+        await client.connect(server.url)
+        await client.disconnect()
+        assert client.state == "connected"
+        await client.disconnect()
+        assert client.state == "disconnected" and reasons == ["client disconnect"] * 2
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("ending", ["asyncio.run", "close"])
+def test_async_connection_ends_with_its_event_loop(start_peer, until, ending):
+    peer = start_peer("asgi")
+    client = engineio.AsyncClient(handle_sigint=False)
+
+    async def connect():
+        await client.connect(peer.url, transports=["websocket"])
+        await client.send("last words")
+
+    async def again():
+        seen = asyncio.Queue()
+        client.on("message", seen.put)
+        await client.connect(peer.url, transports=["websocket"])
+        # It travels while the loop is gone.
+        while True:
+            await client.send("!received last")
+            if await seen.get() == ["last words"]:
+                break
+        await client.disconnect()
+
+    if ending == "asyncio.run":
+        asyncio.run(connect())
+        assert client.state == "disconnected" and client not in base_client.connected_clients
+    else:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(connect())
+        # It may go on: that the loop rests says nothing.
+        loop.run_until_complete(client.send("last words too"))
+        loop.close()
+        client.handlers.clear()
+    if ending == "asyncio.run":
+        asyncio.run(again())
+    else:
+        asyncio.run(client.disconnect())
+        assert client.state == "disconnected" and client not in base_client.connected_clients
+
+
+def test_handler_that_goes_on_and_then_blocks(server):
+    """What waits behind it is handled, although somebody was on the way to take over before."""
+    before = sys.getswitchinterval()
+    client, gate, result = engineio.Client(), threading.Event(), queue.Queue()
+
+    @client.on("message")
+    def on_message(data):
+        if data == "second":
+            gate.set()
+            return
+        client.send("second")
+        native = _session.serving.native
+        while native.pending() == 0:
+            time.sleep(0.001)
+        # Another thread is called, and cannot come while this one has the interpreter.
+        sys.setswitchinterval(1000)
+        native.handler_blocks()
+        until = time.monotonic() + 0.3
+        while time.monotonic() < until:
+            pass
+        native.handler_goes_on()
+        sys.setswitchinterval(before)
+        result.put(gate.wait(60))
+
+    client.connect(server.url, transports=["websocket"])
+    client.send("first")
+    assert result.get(timeout=100)
+    client.disconnect()
+
+
+FORK_IN_HANDLER = """
+import os, queue, sys, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from heartwire import engineio
+
+url = sys.argv[1]
+client, results = engineio.Client(), queue.Queue()
+
+@client.on("message")
+def on_message(data):
+    child = os.fork()
+    if child == 0:
+        # What waits here must not ask the parent's threads for anything.
+        client.sleep(0.01)
+        client.create_event().wait(0.01)
+        assert client.state == "disconnected"
+        other, seen = engineio.Client(handle_sigint=False), queue.Queue()
+        other.on("message", seen.put)
+        other.connect(url)
+        other.send("child")
+        assert seen.get(timeout=30) == "child"
+        other.disconnect()
+        if data == "exit":
+            os._exit(7)
+        return
+    results.put(os.waitpid(child, 0)[1])
+
+client.connect(url)
+client.send("exit")
+assert os.waitstatus_to_exitcode(results.get(timeout=60)) == 7
+client.send("return")
+assert os.waitstatus_to_exitcode(results.get(timeout=60)) == 0
+client.disconnect()
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_fork_within_a_handler(server):
+    program = [sys.executable, "-c", FORK_IN_HANDLER, server.url]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=100)
+    assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+INTERRUPTED = """
+import signal, sys, threading, time
+from heartwire import engineio
+
+client = engineio.Client()
+
+@client.on("disconnect")
+def on_disconnect(reason):
+    print(reason, flush=True)
+
+client.connect(sys.argv[1])
+try:
+    print("connected", flush=True)
+    while True:
+        client.send("x")
+except KeyboardInterrupt:
+    print(client.state, flush=True)
+"""
+
+
+def test_interrupt_while_sending(server):
+    program = [sys.executable, "-c", INTERRUPTED, server.url]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "connected\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=100) == ("client disconnect\ndisconnected\n", "")
