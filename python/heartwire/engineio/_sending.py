@@ -51,8 +51,10 @@ def _serve(client, http, requests):
 
 def send(client, http, method, url, headers=None, body=None, timeout=None):
     """Sends a request by a session of requests, or one that is like it."""
-    # As python-engineio does: `ssl_verify` counts where it says more than the default.
-    verify = {} if client.ssl_verify is True else {"verify": client.ssl_verify}
+    # `ssl_verify` counts where it says more than the default. What a session says has to be repeated:
+    # requests would take what the environment says instead.
+    verify = getattr(http, "verify", None) if client.ssl_verify is True else client.ssl_verify
+    verify = {} if verify in (None, True) else {"verify": verify}
     try:
         return http.request(
             method,

@@ -37,7 +37,8 @@ def options(client, url, headers, path):
         tls = _verification(client.ssl_verify, True)
         websocket_tls = tls
     else:
-        cookies = _cookies.of_session(session, _web_url(url))
+        endpoint = urllib.parse.urlsplit(_web_url(url))._replace(path=f"/{path.strip('/')}/")
+        cookies = _cookies.of_session(session, endpoint.geturl())
         if is_left_to_session(session):
             # What is said here is for WebSockets: requests are the session's own.
             tls = {}

@@ -18,6 +18,7 @@ def options():
     parser.add_argument("--max-http-buffer-size", type=int, default=1_000_000)
     parser.add_argument("--no-upgrades", action="store_true")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--set-cookie", action="store_true")
     parser.add_argument("--certificate")
     parser.add_argument("--authorities")
     return parser.parse_args()
@@ -107,7 +108,17 @@ def run_asgi():
                 "headers": headers,
             }
             requests.append(note)
-        await inner(scope, receive, send)
+        await inner(scope, receive, with_cookies(send) if GIVEN.set_cookie else send)
+
+    def with_cookies(send):
+        cookies = [(b"set-cookie", b"route=a; Path=/"), (b"set-cookie", b"second=b")]
+
+        async def send_with_cookies(event):
+            if event["type"] in ("http.response.start", "websocket.accept"):
+                event = {**event, "headers": [*event.get("headers", []), *cookies]}
+            await send(event)
+
+        return send_with_cookies
 
     arguments = {}
     if GIVEN.certificate:
