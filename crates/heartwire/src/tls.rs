@@ -7,7 +7,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -74,6 +74,8 @@ fn server_config(certificates: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, T
 #[derive(Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
+    /// Who the server is to be, where that is not the host of its address.
+    name: Option<ServerName<'static>>,
 }
 
 impl ClientTls {
@@ -106,9 +108,17 @@ impl ClientTls {
                     .dangerous()
                     .with_custom_certificate_verifier(Arc::new(verifier))
                     .with_no_client_auth();
-                Self { config: Arc::new(config) }
+                Self { config: Arc::new(config), name: None }
             })
             .clone()
+    }
+
+    /// Who the server at `host` has to be.
+    pub(crate) fn name(&self, host: &str) -> Result<ServerName<'static>, InvalidDnsNameError> {
+        match &self.name {
+            Some(name) => Ok(name.clone()),
+            None => ServerName::try_from(host.to_owned()),
+        }
     }
 
     pub(crate) fn connector(&self) -> TlsConnector {
@@ -135,6 +145,7 @@ impl fmt::Debug for ClientTls {
 pub struct ClientTlsBuilder {
     authorities: Option<Vec<u8>>,
     identity: Option<Vec<u8>>,
+    name: Option<String>,
     accept_invalid: bool,
     accept_names: bool,
 }
@@ -151,6 +162,13 @@ impl ClientTlsBuilder {
     /// PEM.
     pub fn identity(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.identity = Some(pem.as_ref().to_vec());
+        self
+    }
+
+    /// The name, or IP address, that servers are asked for and have to have a certificate for. Default:
+    /// the host of their address.
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
         self
     }
 
@@ -172,9 +190,16 @@ impl ClientTlsBuilder {
     ///
     /// # Errors
     ///
-    /// A certificate or key cannot be read, or they do not belong together.
+    /// A certificate or key cannot be read, or they do not belong together, or the name is none.
     pub fn build(self) -> Result<ClientTls, TlsError> {
         let provider = provider();
+        let name = match self.name {
+            Some(name) => Some(
+                ServerName::try_from(name.clone())
+                    .map_err(|_| TlsError(format!("{name:?} is no name of a server")))?,
+            ),
+            None => None,
+        };
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()?;
         let verifier: Arc<dyn ServerCertVerifier> = if self.accept_invalid {
@@ -199,7 +224,7 @@ impl ClientTlsBuilder {
             Some(pem) => builder.with_client_auth_cert(read_certificates(pem)?, read_key(pem)?)?,
             None => builder.with_no_client_auth(),
         };
-        Ok(ClientTls { config: Arc::new(config) })
+        Ok(ClientTls { config: Arc::new(config), name })
     }
 }
 

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::runtime::{self, Handle};
 use tower_service::Service;
 
-use super::dial::{DialError, Dialer, Line, Purpose};
+use super::dial::{DialError, Dialer, Line, Purpose, Way};
 use crate::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
@@ -28,6 +28,11 @@ pub(super) struct HttpOptions {
     /// Without it, servers that the system trusts are trusted.
     #[cfg(feature = "tls")]
     pub(super) tls: Option<ClientTls>,
+    /// What WebSockets go through instead.
+    pub(super) websocket_proxy: Option<Proxy>,
+    /// Which servers WebSockets trust instead.
+    #[cfg(feature = "tls")]
+    pub(super) websocket_tls: Option<ClientTls>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -43,14 +48,26 @@ pub(super) enum Proxy {
     },
 }
 
+impl Proxy {
+    fn matcher(&self) -> Option<Matcher> {
+        match self {
+            Self::Environment => Some(Matcher::from_system()),
+            Self::None => None,
+            Self::At { url, except } => {
+                Some(Matcher::builder().all(url.clone()).no(except.clone()).build())
+            }
+        }
+    }
+}
+
 impl HttpOptions {
     /// Whether nothing special is wanted.
     pub(super) fn is_default(&self) -> bool {
         #[cfg(feature = "tls")]
-        let tls = self.tls.is_some();
+        let tls = self.tls.is_some() || self.websocket_tls.is_some();
         #[cfg(not(feature = "tls"))]
         let tls = false;
-        matches!(self.proxy, Proxy::Environment) && !tls
+        matches!(self.proxy, Proxy::Environment) && self.websocket_proxy.is_none() && !tls
     }
 }
 
@@ -63,17 +80,19 @@ pub(super) struct Agent {
 
 impl Agent {
     fn new(options: &HttpOptions) -> Self {
-        let proxies = match &options.proxy {
-            Proxy::Environment => Some(Matcher::from_system()),
-            Proxy::None => None,
-            Proxy::At { url, except } => {
-                Some(Matcher::builder().all(url.clone()).no(except.clone()).build())
-            }
-        };
+        #[cfg(feature = "tls")]
+        let tls = options.tls.clone().unwrap_or_else(ClientTls::system);
         let dialer = Dialer::new(
-            proxies,
-            #[cfg(feature = "tls")]
-            options.tls.clone().unwrap_or_else(ClientTls::system).http_connector(),
+            Way::new(
+                options.proxy.matcher(),
+                #[cfg(feature = "tls")]
+                tls.clone(),
+            ),
+            Way::new(
+                options.websocket_proxy.as_ref().unwrap_or(&options.proxy).matcher(),
+                #[cfg(feature = "tls")]
+                options.websocket_tls.clone().unwrap_or(tls),
+            ),
         );
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(POOL_IDLE)
@@ -101,7 +120,10 @@ impl SharedAgent {
         // A connection of the parent process is not this one's either.
         let (process, runtime) = (std::process::id(), Handle::current().id());
         let mut homes = self.lock();
-        homes.retain(|home| home.process == process);
+        if homes.iter().any(|home| home.process != process) {
+            // What the parent left cannot be dropped: its locks may be held.
+            std::mem::forget(std::mem::take(&mut *homes));
+        }
         // The last used stands at the end.
         let home = match homes.iter().position(|home| home.runtime == runtime) {
             Some(index) => homes.remove(index),

@@ -22,15 +22,26 @@ use tower_service::Service;
 
 use super::exchange::{Exchanged, exchange};
 use crate::stream::Stream;
+#[cfg(feature = "tls")]
+use crate::tls::ClientTls;
 
 /// Makes connections to servers, where wanted through proxies.
 #[derive(Clone)]
 pub(super) struct Dialer(Arc<Inner>);
 
 struct Inner {
+    requests: Way,
+    sockets: Way,
+}
+
+/// How servers are reached.
+pub(super) struct Way {
     proxies: Option<Matcher>,
     #[cfg(feature = "tls")]
-    tls: TlsConnector,
+    tls: ClientTls,
+    /// The same, for who speaks HTTP inside.
+    #[cfg(feature = "tls")]
+    connector: TlsConnector,
 }
 
 /// A stream, and who is at its end.
@@ -38,6 +49,14 @@ pub(super) struct Line {
     pub(super) stream: Stream,
     /// Whether it ends at a proxy that wants to be told the whole address of each request.
     pub(super) forwards: bool,
+}
+
+/// Who is at the other end of TLS.
+#[derive(Clone, Copy)]
+enum Peer {
+    Server,
+    /// What is said of the server's certificate does not count for it.
+    Proxy,
 }
 
 /// What a stream is for.
@@ -49,19 +68,62 @@ pub(super) enum Purpose {
     Socket,
 }
 
-impl Dialer {
-    pub(super) fn new(proxies: Option<Matcher>, #[cfg(feature = "tls")] tls: TlsConnector) -> Self {
-        Self(Arc::new(Inner {
+impl Way {
+    pub(super) fn new(proxies: Option<Matcher>, #[cfg(feature = "tls")] tls: ClientTls) -> Self {
+        Self {
             proxies,
             #[cfg(feature = "tls")]
+            connector: tls.http_connector(),
+            #[cfg(feature = "tls")]
             tls,
-        }))
+        }
+    }
+
+    fn proxy(&self, uri: &Uri) -> Option<Intercept> {
+        self.proxies.as_ref()?.intercept(uri)
+    }
+
+    #[cfg(feature = "tls")]
+    async fn secure(&self, stream: Stream, place: &Place, peer: Peer) -> Result<Stream, DialError> {
+        let failed = |error: io::Error| DialError::Tls { server: place.name(), error };
+        let name = match peer {
+            Peer::Server => self.tls.name(place.bare_host()),
+            Peer::Proxy => ServerName::try_from(place.bare_host().to_owned()),
+        };
+        let name =
+            name.map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        Ok(match stream {
+            Stream::Tcp(stream) => {
+                let stream = self.connector.connect(name, stream).await.map_err(failed)?;
+                Stream::Tls(Box::new(stream.into()))
+            }
+            stream => {
+                let stream = self.connector.connect(name, stream).await.map_err(failed)?;
+                Stream::Other(Box::pin(stream))
+            }
+        })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn secure(&self, _: Stream, place: &Place, _: Peer) -> Result<Stream, DialError> {
+        let error = io::Error::new(io::ErrorKind::Unsupported, "the program is built without it");
+        Err(DialError::Tls { server: place.name(), error })
+    }
+}
+
+impl Dialer {
+    pub(super) fn new(requests: Way, sockets: Way) -> Self {
+        Self(Arc::new(Inner { requests, sockets }))
     }
 
     /// Connects to the server of an address, `http` or `https`.
     pub(super) async fn dial(&self, uri: &Uri, purpose: Purpose) -> Result<Line, DialError> {
         let server = Place::of(uri)?;
-        let (stream, forwards) = match self.proxy(uri) {
+        let way = match purpose {
+            Purpose::Requests => &self.0.requests,
+            Purpose::Socket => &self.0.sockets,
+        };
+        let (stream, forwards) = match way.proxy(uri) {
             None => (server.connect().await?, false),
             Some(proxy) => {
                 let place = Place::of(proxy.uri())?;
@@ -73,7 +135,7 @@ impl Dialer {
                     }
                     _ => {
                         let stream = if place.secure {
-                            let secured = self.secure(stream, &place).await;
+                            let secured = way.secure(stream, &place, Peer::Proxy).await;
                             secured.map_err(|error| broken(error.to_string()))?
                         } else {
                             stream
@@ -86,7 +148,10 @@ impl Dialer {
                 }
             }
         };
-        let stream = if server.secure { self.secure(stream, &server).await? } else { stream };
+        let stream = match server.secure {
+            true => way.secure(stream, &server, Peer::Server).await?,
+            false => stream,
+        };
         Ok(Line { stream, forwards })
     }
 
@@ -95,34 +160,7 @@ impl Dialer {
         if uri.scheme_str() == Some("https") {
             return None;
         }
-        self.proxy(uri)?.basic_auth().cloned()
-    }
-
-    fn proxy(&self, uri: &Uri) -> Option<Intercept> {
-        self.0.proxies.as_ref()?.intercept(uri)
-    }
-
-    #[cfg(feature = "tls")]
-    async fn secure(&self, stream: Stream, place: &Place) -> Result<Stream, DialError> {
-        let failed = |error: io::Error| DialError::Tls { server: place.name(), error };
-        let name = ServerName::try_from(place.bare_host().to_owned())
-            .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        Ok(match stream {
-            Stream::Tcp(stream) => {
-                let stream = self.0.tls.connect(name, stream).await.map_err(failed)?;
-                Stream::Tls(Box::new(stream.into()))
-            }
-            stream => {
-                let stream = self.0.tls.connect(name, stream).await.map_err(failed)?;
-                Stream::Other(Box::pin(stream))
-            }
-        })
-    }
-
-    #[cfg(not(feature = "tls"))]
-    async fn secure(&self, _: Stream, place: &Place) -> Result<Stream, DialError> {
-        let error = io::Error::new(io::ErrorKind::Unsupported, "the program is built without it");
-        Err(DialError::Tls { server: place.name(), error })
+        self.0.requests.proxy(uri)?.basic_auth().cloned()
     }
 }
 

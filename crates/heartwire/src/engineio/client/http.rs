@@ -1,6 +1,5 @@
 //! The requests of a session: GET and POST.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use url::Url;
 
 use super::address::{self, Address};
 use super::agent::Agent;
-use super::cookies::Cookies;
+use super::cookies::CookieJar;
 use super::error::ConnectError;
 use super::failure::RequestError;
 use super::options::Options;
@@ -33,7 +32,7 @@ pub(super) struct Http {
     /// What all requests of a transport carry.
     polling: Extras,
     websocket: Extras,
-    cookies: Mutex<HashMap<String, Cookies>>,
+    cookies: CookieJar,
     timestamps: bool,
     max_redirects: u32,
     timeout: Duration,
@@ -77,7 +76,7 @@ impl Http {
             target: Mutex::new(address.clone()),
             polling: extras(Transport::Polling),
             websocket: extras(Transport::WebSocket),
-            cookies: Mutex::default(),
+            cookies: options.cookie_jar.clone().unwrap_or_default(),
             timestamps: options.timestamp_requests,
             max_redirects: options.max_redirects,
             timeout: options.request_timeout,
@@ -186,17 +185,12 @@ impl Http {
         }
         let origin = target.origin();
         drop(target);
-        if let Some(cookies) = self.cookies().get_mut(&origin) {
-            cookies.give(&mut headers);
-        }
+        self.cookies.give(&origin, &mut headers);
         Draft { url, headers }
     }
 
     pub(super) fn take_cookies(&self, url: &Url, answer: &HeaderMap) {
-        if answer.contains_key(header::SET_COOKIE) {
-            let origin = url.origin().ascii_serialization();
-            self.cookies().entry(origin).or_default().take(answer);
-        }
+        self.cookies.take(url, answer);
     }
 
     /// Whether the answer to a request for `url` sends the client elsewhere. If so, that is where requests
@@ -260,10 +254,6 @@ impl Http {
 
     fn target(&self) -> MutexGuard<'_, Address> {
         self.target.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cookies(&self) -> MutexGuard<'_, HashMap<String, Cookies>> {
-        self.cookies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

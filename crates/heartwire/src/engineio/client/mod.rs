@@ -21,12 +21,13 @@ mod dial;
 
 mod agent;
 
+mod cookies;
+pub use cookies::CookieJar;
+
 mod options;
 pub use options::ClientBuilder;
 
 mod address;
-
-mod cookies;
 
 mod failure;
 

@@ -11,6 +11,7 @@ use http::Uri;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::agent::{self, Agent, HttpOptions, Proxy, SharedAgent};
+use super::cookies::CookieJar;
 use super::error::{ConnectError, ConnectErrorKind};
 use super::requester::Requester;
 #[cfg(feature = "tls")]
@@ -52,6 +53,7 @@ pub(super) struct Options {
     pub(super) max_message: usize,
     pub(super) per_message_deflate: Option<PerMessageDeflate>,
     http: HttpOptions,
+    pub(super) cookie_jar: Option<CookieJar>,
     pub(super) requester: Option<Arc<dyn Requester>>,
     /// Shared by clones, as long as they mean the same connections.
     agent: Arc<SharedAgent>,
@@ -100,6 +102,7 @@ impl ClientBuilder {
                 max_message: 64 << 20,
                 per_message_deflate: None,
                 http: HttpOptions::default(),
+                cookie_jar: None,
                 requester: None,
                 agent: Arc::default(),
                 reconnect: None,
@@ -239,6 +242,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Which servers WebSockets trust, and what they show them, where that is not the same as for requests.
+    #[cfg(feature = "tls")]
+    pub fn websocket_tls(mut self, tls: ClientTls) -> Self {
+        self.options.http.websocket_tls = Some(tls);
+        self.options.agent = Arc::default();
+        self
+    }
+
     /// Trusts servers whose certificates these authorities have signed, given in PEM, and no others. It is
     /// short for [`tls`](Self::tls), which it does not go together with, as the next ones are.
     #[cfg(feature = "tls")]
@@ -311,6 +322,31 @@ impl ClientBuilder {
     pub fn no_proxy(mut self) -> Self {
         self.options.http.proxy = Proxy::None;
         self.options.agent = Arc::default();
+        self
+    }
+
+    /// Connects WebSockets through another proxy than requests: see [`proxy`](Self::proxy) and
+    /// [`proxy_except`](Self::proxy_except). Default: the same.
+    pub fn websocket_proxy(mut self, url: impl Into<String>, except: impl Into<String>) -> Self {
+        let url = url.into();
+        if let Err(problem) = check_proxy(&url) {
+            self.reject(problem);
+        }
+        self.options.http.websocket_proxy = Some(Proxy::At { url, except: except.into() });
+        self.options.agent = Arc::default();
+        self
+    }
+
+    /// Connects WebSockets directly, whatever is the way of requests.
+    pub fn no_websocket_proxy(mut self) -> Self {
+        self.options.http.websocket_proxy = Some(Proxy::None);
+        self.options.agent = Arc::default();
+        self
+    }
+
+    /// Keeps cookies in this jar. Default: in one of the client's own.
+    pub fn cookie_jar(mut self, jar: CookieJar) -> Self {
+        self.options.cookie_jar = Some(jar);
         self
     }
 

@@ -86,11 +86,9 @@ async fn connect(options: &Options) -> Result<(Stream, SocketAddr), ConnectError
 
 #[cfg(feature = "tls")]
 async fn secure(stream: TcpStream, options: &Options) -> Result<Stream, ConnectError> {
-    use tokio_rustls::rustls::pki_types::ServerName;
-
     let Some(tls) = &options.tls else { return Ok(Stream::Tcp(stream)) };
     let message = format!("cannot connect to {} over TLS", place(options));
-    let name = match ServerName::try_from(options.host.clone()) {
+    let name = match tls.name(&options.host) {
         Ok(name) => name,
         Err(error) => return Err(ConnectError::caused(ConnectErrorKind::Tls, message, error)),
     };

@@ -131,6 +131,27 @@ fn proxies_are_left_out_where_it_is_wanted() {
 }
 
 #[test]
+fn websockets_may_have_a_proxy_of_their_own() {
+    run(async {
+        let server = echo(Server::builder()).await;
+        let (mut requests, mut sockets) = (http_proxy("", None).await, http_proxy("", None).await);
+        let builder = || Client::builder(server.url()).proxy(format!("http://{}", requests.addr));
+        let own = builder().websocket_proxy(format!("http://{}", sockets.addr), "");
+        let excepted = builder().websocket_proxy(format!("http://{}", sockets.addr), "127.0.0.0/8");
+        let direct = builder().no_websocket_proxy();
+        for builder in [excepted, direct] {
+            echoes("upgrade", builder).await;
+            assert!(requests.wanted().iter().all(|wanted| !wanted.starts_with("CONNECT")));
+            assert!(sockets.wanted().is_empty());
+        }
+        echoes("upgrade", own).await;
+        assert!(requests.wanted().iter().all(|wanted| !wanted.starts_with("CONNECT")));
+        let wanted = sockets.wanted();
+        assert!(!wanted.is_empty() && wanted.iter().all(|wanted| wanted.starts_with("CONNECT")));
+    });
+}
+
+#[test]
 fn proxies_that_cannot_be_used_are_told() {
     run(async {
         for url in ["ftp://localhost:21", "http://", "not a url"] {

@@ -110,6 +110,45 @@ fn who_is_not_trusted_is_not_talked_to() {
 }
 
 #[test]
+fn websockets_may_trust_others_than_requests_do() {
+    run(async {
+        let (authority, other) = (Authority::new(), Authority::new());
+        let server = serve_tls(Server::builder(), &authority).await;
+        let url = format!("https://localhost:{}", server.addr.port());
+        let good = || ClientTls::builder().authorities(authority.pem()).build().unwrap();
+        let bad = || ClientTls::builder().authorities(other.pem()).build().unwrap();
+        let [(_, polling), (_, websocket), _] = WAYS;
+        for (transports, requests, sockets) in
+            [(polling, good(), bad()), (websocket, bad(), good())]
+        {
+            let builder =
+                client(&url, transports).tls(requests.clone()).websocket_tls(sockets.clone());
+            echoes("one's own", builder.fallback(false)).await;
+            let builder = client(&url, transports).tls(sockets).websocket_tls(requests);
+            let error = builder.fallback(false).connect().await.unwrap_err();
+            assert_eq!(*error.kind(), ConnectErrorKind::Tls, "{error}");
+        }
+    });
+}
+
+#[test]
+fn servers_may_be_asked_for_another_name() {
+    run(async {
+        let authority = Authority::new();
+        let server = serve_tls(Server::builder(), &authority).await;
+        for (name, _) in WAYS {
+            let trust = || ClientTls::builder().authorities(authority.pem());
+            let tls = Some(trust().server_name("localhost"));
+            connect(name, "127.0.0.1", &server, tls).await.unwrap();
+            let tls = Some(trust().server_name("example.com"));
+            let error = connect(name, "localhost", &server, tls).await.unwrap_err();
+            assert_eq!(*error.kind(), ConnectErrorKind::Tls, "{name}: {error}");
+        }
+        assert!(ClientTls::builder().server_name("no name").build().is_err());
+    });
+}
+
+#[test]
 fn a_server_without_tls_is_told() {
     run(async {
         let server = echo(Server::builder()).await;
