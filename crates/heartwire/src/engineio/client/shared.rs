@@ -55,6 +55,7 @@ impl Shared {
             Some(transport) => Event::Disconnected(Disconnected {
                 reason: DisconnectReason::TransportError,
                 detail: Some(Cow::Borrowed(detail)),
+                status: None,
                 unsent: unsent + self.in_flight.load(Ordering::Relaxed),
                 transport,
             }),
