@@ -27,6 +27,12 @@ pub trait Handler: Send + Sync + 'static {
     /// A client has sent a message. Called in the order in which they were sent.
     fn message(&self, context: &mut Context<'_>, message: MessageRef<'_>);
 
+    /// A client that has come over polling goes on over a WebSocket. Called once, before anything that
+    /// the WebSocket brings; messages of a POST that is still under way may come at the same time.
+    fn upgraded(&self, connection: &Connection) {
+        let _ = connection;
+    }
+
     /// A connection has ended. Called once, after everything else for this connection.
     fn disconnect(&self, connection: &Connection, disconnected: &Disconnected) {
         let _ = (connection, disconnected);
@@ -123,6 +129,16 @@ impl Application {
                 }
                 future
             }
+        }
+    }
+
+    /// Tells the user that a client has left polling for a WebSocket.
+    pub(super) fn upgraded(&self, connection: &Connection) {
+        match self {
+            Self::Handler(handler) => {
+                guard(connection.id().prefix(), "upgraded", || handler.upgraded(connection));
+            }
+            Self::Futures(_) => {} // the transport tells
         }
     }
 

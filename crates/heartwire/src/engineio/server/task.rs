@@ -106,6 +106,8 @@ impl ConnectionTask {
                 match &mut *home {
                     Home::Task { handover, .. } => {
                         let socket = handover.take().expect("it is handed over once");
+                        drop(home);
+                        this.server.application().upgraded(this.connection);
                         (Some(Stage::Socket(socket)), None)
                     }
                     Home::Polling(polling) => {

@@ -9,6 +9,7 @@ mod client;
 mod compression;
 mod conformance;
 mod connection;
+mod events;
 mod faults;
 mod hooks;
 mod hostile;
