@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heartwire_proto::engineio::{Message, SessionId, Transport};
@@ -34,7 +34,16 @@ pub(super) struct Shared {
     /// Where the session lives.
     home: Mutex<Home>,
     flags: AtomicU8,
+    /// What the session's WebSocket has taken, and its network has not.
+    unsent: Unsent,
     pub(super) outcome: Outcome<Disconnected>,
+}
+
+/// Messages and bytes behind the queue.
+#[derive(Default)]
+struct Unsent {
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 impl Connection {
@@ -187,10 +196,13 @@ impl Connection {
         }
     }
 
-    /// Messages, and bytes of payload, that wait to be sent. At most 128 KiB more may be on their way to
-    /// a network that does not take them.
+    /// Messages, and bytes, that wait: in the queue, or behind it for a network that does not take them.
+    /// The [limits](super::ServerBuilder::send_limits) are those of the queue. What was given to the
+    /// network counts until all of it is taken, message by message, and byte by byte.
     pub fn waiting(&self) -> (usize, usize) {
-        self.shared.mailbox.waiting()
+        let (messages, bytes) = self.shared.mailbox.waiting();
+        let Unsent { messages: given, bytes: left } = &self.shared.unsent;
+        (messages + given.load(Ordering::Relaxed), bytes + left.load(Ordering::Relaxed))
     }
 }
 
@@ -230,6 +242,7 @@ impl Shared {
                 Transport::Polling => 0,
                 Transport::WebSocket => WEBSOCKET,
             }),
+            unsent: Unsent::default(),
             outcome: Outcome::new(),
         }
     }
@@ -267,12 +280,24 @@ impl Shared {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }
 
+    /// Takes the news of what the session's WebSocket has taken, and its network has not.
+    #[inline]
+    pub(super) fn set_unsent(&self, messages: usize, bytes: usize) {
+        let Unsent { messages: known, bytes: left } = &self.unsent;
+        // It is mostly nothing, and was so before.
+        if known.load(Ordering::Relaxed) != messages || left.load(Ordering::Relaxed) != bytes {
+            known.store(messages, Ordering::Relaxed);
+            left.store(bytes, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn home(&self) -> MutexGuard<'_, Home> {
         self.home.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records how the session ended and tells whoever waits for it.
     pub(super) fn set_disconnected(&self, disconnected: Disconnected) {
+        self.set_unsent(0, 0);
         self.outcome.set(disconnected);
         if let Some(inbox) = &self.inbox {
             inbox.close();

@@ -176,6 +176,7 @@ impl Socket {
                 }
                 Err(error) => self.fail(&error, turn),
             }
+            connection.shared.set_unsent(self.in_flight, self.link.unsent_bytes());
             if let Some(reason) = ended {
                 return Poll::Ready(reason);
             }

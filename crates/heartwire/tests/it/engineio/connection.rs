@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use heartwire::engineio::{
     Connection, Context, DisconnectReason, Disconnected, Handler, MessageRef, NotWritten,
-    PreparedMessage, Refusal, Server, Transport, Written,
+    PreparedMessage, Refusal, SendError, Server, Transport, Written,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -33,12 +33,41 @@ fn a_message_is_written_when_the_network_has_taken_it() {
     let mut before = runtime.block_on(connection.send_tracked("before")).unwrap();
     let mut written = connection.try_send_tracked(large.clone()).unwrap();
     runtime.block_on(async { (&mut before).await }).unwrap();
-    wait_until(|| connection.waiting() == (0, 0));
+    // It has left the queue, and is counted until the network has taken it.
+    wait_until(|| connection.waiting().0 == 1 && connection.waiting().1 < large.len());
+    assert!(connection.waiting().1 > large.len() / 2, "{:?}", connection.waiting());
     assert!(!is_ready(&mut written), "it waits for a client that does not read");
     assert_eq!(read_text(&mut socket), "4small");
     assert_eq!(read_text(&mut socket), "4before");
     assert_eq!(read_frame(&mut socket), (0x82, large));
     assert_eq!(runtime.block_on(written), Ok(()));
+    wait_until(|| connection.waiting() == (0, 0));
+}
+
+#[test]
+fn a_client_that_never_polls_fills_its_queue_and_no_more() {
+    let builder = Server::builder().send_limits(3, 100);
+    let (runtime, mut server) = start(builder);
+    let target = session(&get(server.addr, OPEN, &[]).sid());
+    let connection = runtime.block_on(server.connection());
+    for text in ["a", "b", "c"] {
+        connection.try_send(text).unwrap();
+    }
+    let full = |error: SendError| matches!(error, SendError::Full { .. });
+    assert!(full(connection.try_send("d").unwrap_err()));
+    assert!(full(connection.try_send_tracked("d").unwrap_err()));
+    assert!(full(connection.try_send_prepared(&PreparedMessage::new("d")).unwrap_err()));
+    assert_eq!(server.server.broadcast("d"), [connection.clone()]);
+    assert_eq!(connection.waiting(), (3, 3), "what was refused leaves nothing");
+    let mut patient = pin!(connection.send("e"));
+    let mut cx = TaskContext::from_waker(Waker::noop());
+    assert!(patient.as_mut().poll(&mut cx).is_pending(), "there is no room");
+    assert_eq!(get(server.addr, &target, &[]).text(), "4a\u{1e}4b\u{1e}4c");
+    runtime.block_on(patient).unwrap();
+    assert!(full(connection.try_send(vec![0; 101]).unwrap_err()), "bytes count too");
+    assert_eq!(get(server.addr, &target, &[]).text(), "4e");
+    connection.close_now();
+    assert!(matches!(connection.try_send("late"), Err(SendError::Closed(_))));
 }
 
 #[test]
