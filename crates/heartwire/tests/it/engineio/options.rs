@@ -210,6 +210,34 @@ fn browsers_are_told_who_may_use_the_server() {
 }
 
 #[test]
+fn browsers_are_told_what_pages_may_do() {
+    let cors = Cors::any()
+        .methods([http::Method::GET, http::Method::POST])
+        .allowed_headers([HeaderName::from_static("x-a"), HeaderName::from_static("x-b")])
+        .exposed_headers([HeaderName::from_static("x-c"), HeaderName::from_static("x-d")])
+        .max_age(std::time::Duration::from_secs(600));
+    let (_runtime, server) = start(Server::builder().cors(cors));
+    let mut stream = connect(server.addr);
+    let asked = "Access-Control-Request-Headers: x-mine";
+    begin(&mut stream, &format!("OPTIONS {OPEN}"), &["Origin: https://a.example", asked]);
+    stream.write_all(b"\r\n").unwrap();
+    let preflight = receive(&mut stream);
+    let answer = get(server.addr, OPEN, &["Origin: https://a.example"]);
+    for (name, of_preflight, of_answer) in [
+        ("access-control-allow-origin", Some("*"), Some("*")),
+        ("access-control-allow-methods", Some("GET,POST"), None),
+        ("access-control-allow-headers", Some("x-a,x-b"), None),
+        ("access-control-expose-headers", Some("x-c,x-d"), Some("x-c,x-d")),
+        ("access-control-max-age", Some("600"), None),
+        ("access-control-allow-credentials", None, None),
+        ("vary", None, None),
+    ] {
+        assert_eq!(preflight.header(name), of_preflight, "{name}");
+        assert_eq!(answer.header(name), of_answer, "{name}");
+    }
+}
+
+#[test]
 fn headers_are_added_to_every_answer() {
     let hook = |request: &heartwire::engineio::RequestHead, headers: &mut http::HeaderMap| {
         if request.header("x-panic").is_some() {
