@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-/// Waits until a message was written: given to the system for a WebSocket, or to the answer of a GET.
-/// That is no news from the peer, which may never read it.
+/// Waits until a message was written. Over a WebSocket, the system has taken its last byte. Over polling,
+/// the answer to a GET that carries it was given to the HTTP server, which writes it next: whether it could
+/// is not told. Neither is news from the peer, which may never read it.
 #[derive(Debug)]
 #[must_use = "without waiting it tells nothing"]
 pub struct Written(oneshot::Receiver<()>);
