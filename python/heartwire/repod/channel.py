@@ -7,6 +7,7 @@ import inspect
 from typing import Any, Generic, TypeVar, cast
 
 from heartwire._native import repod as _native
+from heartwire.repod.actions import handler_of, shown
 from heartwire.repod.logconfig import get_logger
 from heartwire.repod.options import RoundTrip, Statistics
 from heartwire.repod.protocol import encode
@@ -97,7 +98,9 @@ class StreamLink:
 class Channel(Generic[S]):
     """One client, as its server sees it: the base of a game's player.
 
-    Define ``Network_ACTION`` for each action. The methods run one after the other, on the thread or loop
+    Define ``Network_ACTION`` for each action, but ``connected``, ``disconnected``, ``error``,
+    ``reconnecting`` and ``socketConnect``: what a client says of a connection is no more than a message, and
+    goes to `network_received`, as all others without a method do. The methods run one after the other, on the thread or loop
     that runs the server; they may be coroutine functions where that is a loop.
 
     >>> class Player(Channel["Game"]):
@@ -192,10 +195,10 @@ class Channel(Generic[S]):
 
     def _dispatch(self, data: dict[Any, Any]) -> None:
         action = data.get("action")
-        handler = getattr(self, f"Network_{action}", None)
+        handler = handler_of(self, action)
         if log._is_debugging():
             event = "message_unhandled" if handler is None else "message_dispatched"
-            log.debug(event, action=action)
+            log.debug(event, action=shown(action))
         result = self.network_received(data) if handler is None else handler(data)  # type: ignore[func-returns-value]
         if result is not None and inspect.iscoroutine(result):
             self._run(result)

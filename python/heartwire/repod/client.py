@@ -9,6 +9,7 @@ from typing import Any
 
 from heartwire._native import repod as _native
 from heartwire.repod import lifetime
+from heartwire.repod.actions import handler_of, is_reserved, shown
 from heartwire.repod.constants import DEFAULT_HOST, DEFAULT_PORT, READ_BUFFER_SIZE
 from heartwire.repod.logconfig import get_logger
 from heartwire.repod.options import TLS, Backoff, RoundTrip, Statistics
@@ -22,11 +23,14 @@ class ReceiveQueue:
     """What a client has received and the program has not taken, in order, with the methods of
     `queue.Queue`."""
 
-    __slots__ = ("_address", "_native")
+    __slots__ = ("_address", "_awaits_greeting", "_native", "_strips")
 
-    def __init__(self, native: _native.Client, address: tuple[str, int]) -> None:
+    def __init__(self, native: _native.Client, address: tuple[str, int], strips: bool) -> None:
         self._native = native
         self._address = address
+        self._strips = strips
+        # The first thing that a server says is that the client is connected.
+        self._awaits_greeting = False
 
     def empty(self) -> bool:
         """Whether nothing waits."""
@@ -42,10 +46,10 @@ class ReceiveQueue:
 
     def get_nowait(self) -> dict[Any, Any]:
         """Takes what waits longest. Raises `queue.Empty` if nothing waits."""
-        item = self._native.take()
+        item = self._take()
         if item is None:
             raise queue.Empty
-        return self._event(item[0]) if type(item) is tuple else item
+        return item[0]
 
     def get(self, block: bool = True, timeout: float | None = None) -> dict[Any, Any]:
         """Takes what waits longest. Waits for it if `block`, but no longer than `timeout` seconds.
@@ -65,12 +69,28 @@ class ReceiveQueue:
         """Adds something behind what waits."""
         self._native.put(item)
 
+    def _take(self) -> tuple[dict[Any, Any], str] | None:
+        """Takes what waits longest, and says what it is: an ``event`` of the connection, what the program
+        has ``put`` there, the server's ``greeting``, or a ``message``."""
+        while (item := self._native.take()) is not None:
+            if type(item) is tuple:
+                if len(item) == 2:
+                    return item[0], "put"
+                self._awaits_greeting = item[0]["action"] in ("connected", "socketConnect")
+                return self._event(item[0]), "event"
+            greets, self._awaits_greeting = self._awaits_greeting, False
+            action = item["action"]
+            if greets and action == "connected":
+                return item, "greeting"
+            if not (self._strips and is_reserved(action)):
+                return item, "message"
+        return None
+
     def _next_message(self) -> dict[Any, Any] | None:
         """Takes the next message, and drops the events of the connection before it."""
-        while (item := self._native.take()) is not None:
-            if type(item) is not tuple:
-                return item  # type: ignore[no-any-return]
-            self._event(item[0])
+        while (item := self._take()) is not None:
+            if item[1] != "event":
+                return item[0]
         return None
 
     def _event(self, event: dict[Any, Any]) -> dict[Any, Any]:
@@ -117,6 +137,8 @@ class Client:
     :param dead_peer_timeout: seconds without an answer of the server's kernel after which it is gone.
     :param send_limits: messages, and bytes, that may wait to be sent; `send` raises BufferError beyond.
     :param receive_limit: bytes that may wait to be taken before the server is slowed down.
+    :param strip_reserved: drop messages of the server that have an event's action, as ``disconnected``.
+        Without, they are messages as others are, which do not reach an event's handler.
     """
 
     def __init__(
@@ -135,6 +157,7 @@ class Client:
         dead_peer_timeout: float = 30.0,
         send_limits: tuple[int, int] = (100_000, 64 << 20),
         receive_limit: int = 64 << 20,
+        strip_reserved: bool = False,
     ) -> None:
         if reconnect is True:
             reconnect = Backoff()
@@ -156,7 +179,7 @@ class Client:
             backoff=reconnect._native() if reconnect else None,
             tls=tls._client() if tls else None,
         )
-        self._receive_queue = ReceiveQueue(self._native, self.address)
+        self._receive_queue = ReceiveQueue(self._native, self.address, strip_reserved)
         lifetime.clients.add(self)
         lifetime.linger(linger)
 
@@ -199,14 +222,30 @@ class Client:
                 return None
         return message
 
+    def poll(self) -> dict[Any, Any] | None:
+        """The next message of the server, if one has come, as `recv` gives it. Does not wait."""
+        return self._receive_queue._next_message()
+
     def events(self, timeout: float | None = None) -> Iterator[dict[Any, Any]]:
         """Messages and events of the connection, waiting for each, until the connection has ended and
-        everything was taken, or nothing has come for `timeout` seconds."""
+        everything was taken, or nothing has come for `timeout` seconds. That a connection is open is
+        told once, as ``open``: the three ways in which repod tells it are left out."""
+        waiting = self._receive_queue
+        deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            try:
-                yield self._receive_queue.get(timeout=timeout)
-            except queue.Empty:
-                return
+            item = waiting._take()
+            if item is None:
+                left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+                if not self._native.wait(left):
+                    return
+                continue
+            data, kind = item
+            if kind == "event" and data["action"] == "connected":
+                data = {"action": "open"}
+            elif kind == "greeting" or kind == "event" and data["action"] == "socketConnect":
+                continue
+            yield data
+            deadline = None if timeout is None else time.monotonic() + timeout
 
     @property
     def state(self) -> str:
@@ -255,7 +294,9 @@ class ConnectionListener:
     """Calls a method for each message, when the program wants it: the base of a game's client.
 
     Define ``Network_ACTION`` for each action, and call `pump` once a frame. The methods run in `pump`, on
-    its thread, one after the other.
+    its thread, one after the other. Those for the events of the connection, as ``Network_disconnected``,
+    are called by the connection alone: a message of the server that looks like one goes to
+    `network_received`.
 
     >>> class Game(ConnectionListener):
     ...     def Network_chat(self, data):
@@ -303,22 +344,32 @@ class ConnectionListener:
             if count == max_messages:
                 return
             try:
-                data = waiting.get_nowait()
+                data, trusted = self._take(waiting)
             except queue.Empty:
                 return
             count += 1
             action = data.get("action")
-            handler = getattr(self, f"Network_{action}", None)
+            handler = handler_of(self, action, trusted=trusted)
+            if debugging:
+                event = "message_unhandled" if handler is None else "message_dispatched"
+                log.debug(event, action=shown(action))
             if handler is None:
-                if debugging:
-                    log.debug("message_unhandled", action=action)
                 self.network_received(data)
             else:
-                if debugging:
-                    log.debug("message_dispatched", action=action)
                 handler(data)
             if until is not None and time.monotonic() >= until:
                 return
+
+    @staticmethod
+    def _take(waiting: Any) -> tuple[dict[Any, Any], bool]:
+        """What waits longest, and whether it may tell of the connection: what a server says may not, but
+        for its greeting."""
+        if type(waiting) is not ReceiveQueue:
+            return waiting.get_nowait(), True
+        item = waiting._take()
+        if item is None:
+            raise queue.Empty
+        return item[0], item[1] != "message"
 
     def send(self, data: dict[Any, Any]) -> int:
         """Queues a message for the server. Returns the bytes queued; 0 if there is no connection."""

@@ -59,13 +59,21 @@ class RepodFormatter(logging.Formatter):
         details: Mapping[str, Any] = getattr(record, "_structured", {})
         if details:
             pairs = (
-                f"{_DIM}{key}{_RESET}={_COLOURS.get(key, _WHITE)}{value}{_RESET}"
+                f"{_DIM}{key}{_RESET}={_COLOURS.get(key, _WHITE)}{_printable(value)}{_RESET}"
                 for key, value in details.items()
             )
             line += f"  {_DIM}|{_RESET}  " + "  ".join(pairs)
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
+
+
+def _printable(value: object) -> str:
+    """A value on one line: what a peer has chosen writes neither lines nor colours of its own."""
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class StructuredLogger:

@@ -15,6 +15,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from heartwire._native import repod as _native
 from heartwire.repod import lifetime
+from heartwire.repod.actions import is_reserved
 from heartwire.repod.channel import Channel, Link, _text
 from heartwire.repod.constants import DEFAULT_HOST, DEFAULT_PORT
 from heartwire.repod.logconfig import get_logger
@@ -28,6 +29,10 @@ C = TypeVar("C", bound="Channel[Any]")
 
 _BATCH = 256
 """Messages that are handled before a loop's other work has its turn."""
+
+
+_GRACE = 0.25
+"""Seconds for the thread of a server to end when its connections have."""
 
 
 class Listeners:
@@ -90,6 +95,8 @@ class Server(Generic[C]):
     :param slow_client: what happens beyond: ``"disconnect"`` it, or ``"refuse"`` the message, which
         makes `Channel.send` raise BufferError.
     :param receive_limit: bytes of one client that may wait to be handled before it is slowed down.
+    :param strip_reserved: drop messages of clients that have an action of `Client`'s events, as
+        ``disconnected``, instead of giving them to `Channel.network_received`.
     :param max_connections: connections that are let in, or None.
     :param max_connections_per_address: connections that are let in from one address, or None.
     """
@@ -113,6 +120,7 @@ class Server(Generic[C]):
         send_limits: tuple[int, int] = (100_000, 64 << 20),
         slow_client: Literal["disconnect", "refuse"] = "disconnect",
         receive_limit: int = 1 << 20,
+        strip_reserved: bool = False,
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
     ) -> None:
@@ -124,6 +132,7 @@ class Server(Generic[C]):
         self.port = port
         self.channels: list[C] = []
         self.handler_error = handler_error
+        self.strip_reserved = strip_reserved
         self._tcp_server: Listeners | None = None
         self._options: dict[str, Any] = {
             "linger": linger,
@@ -363,7 +372,7 @@ class Server(Generic[C]):
             count += 1
             if type(what) is dict:
                 channel = by_number.get(number)
-                if channel is None:
+                if channel is None or self.strip_reserved and is_reserved(what["action"]):
                     continue
                 try:
                     channel._dispatch(what)
@@ -522,7 +531,8 @@ class ServerThread(threading.Thread):
                 self._server._thread = None
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Stops the server, as `Server.stop` does, and waits until it has."""
+        """Stops the server, as `Server.stop` does, and waits until it has, or a handler has not returned
+        in time."""
         server = self._server
         loop = server._loop
         if loop is not None and self.is_alive():
@@ -532,7 +542,10 @@ class ServerThread(threading.Thread):
             except RuntimeError:
                 coroutine.close()  # the loop has ended meanwhile
         if threading.current_thread() is not self:
-            self.join()
+            # A handler that blocks is not waited for longer than the network is.
+            self.join(timeout + _GRACE)
+            if self.is_alive():
+                log.error("server_not_stopped", error=f"a handler runs for more than {timeout} s")
 
     async def _main(self) -> None:
         await self._server.start()

@@ -44,12 +44,13 @@ impl Item {
         }
     }
 
-    /// What Python is given: a message as it is, and an event of the connection in a tuple, so that the
-    /// two can be told apart whatever a server sends.
+    /// What Python is given: a message as it is, an event of the connection in a tuple, and what the
+    /// program has put there in a tuple with `None`, so that they can be told apart whatever a server
+    /// sends.
     pub(super) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         match self {
             Self::Message(message) => decode(py, message.payload()),
-            Self::Object(object) => Ok(object.into_bound(py)),
+            Self::Object(object) => Ok(PyTuple::new(py, [object, py.None()])?.into_any()),
             event => Ok(PyTuple::new(py, [event.into_dict(py)?])?.into_any()),
         }
     }
