@@ -57,7 +57,7 @@ fn a_client_that_never_polls_fills_its_queue_and_no_more() {
     assert!(full(connection.try_send("d").unwrap_err()));
     assert!(full(connection.try_send_tracked("d").unwrap_err()));
     assert!(full(connection.try_send_prepared(&PreparedMessage::new("d")).unwrap_err()));
-    assert_eq!(server.server.broadcast("d"), [connection.clone()]);
+    assert_eq!(server.server.broadcast("d"), std::slice::from_ref(&connection));
     assert_eq!(connection.waiting(), (3, 3), "what was refused leaves nothing");
     let mut patient = pin!(connection.send("e"));
     let mut cx = TaskContext::from_waker(Waker::noop());
