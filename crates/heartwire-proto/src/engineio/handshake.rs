@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, de};
 
 use super::session_id::SessionId;
 use super::transport::Transport;
@@ -47,6 +47,10 @@ impl Handshake {
     ///
     /// The text is not JSON, a key is missing, or a value has the wrong type.
     pub fn decode(json: &str) -> Result<Self, HandshakeError> {
+        // To serde an array with the values of a struct is as good.
+        if !json.trim_start().starts_with('{') {
+            return Err(HandshakeError::Json(de::Error::custom("expected an object")));
+        }
         let open: OwnedOpen = serde_json::from_str(json).map_err(HandshakeError::Json)?;
         let sid = SessionId::new(&open.sid).map_err(|_| HandshakeError::SessionId)?;
         let period = |millis| Duration::from_millis(millis).min(MAX_PERIOD);
@@ -150,6 +154,7 @@ mod tests {
             r#"{"sid":"a b","pingInterval":1,"pingTimeout":1}"#,
             r#"{"sid":"a","pingInterval":-1,"pingTimeout":1}"#,
             r#"{"sid":5,"pingInterval":1,"pingTimeout":1}"#,
+            r#"["a",[],1,1,1]"#,
         ] {
             assert!(Handshake::decode(bad).is_err(), "{bad}");
         }
