@@ -1,5 +1,9 @@
 //! What developers do with this repository: `cargo xtask` lists the verbs.
 
+mod ledger;
+
+mod fuzzing;
+
 mod python;
 
 use std::process::{Command, ExitCode};
@@ -38,6 +42,11 @@ const VERBS: &[Verb] = &[
         name: "bench",
         about: "measure ours, the floors and the peers; --help tells more",
         run: bench,
+    },
+    Verb {
+        name: "fuzz",
+        about: "every target of crates/fuzz with libFuzzer, 30 s each; with names, only those",
+        run: fuzzing::fuzz,
     },
     Verb {
         name: "peers",
