@@ -55,8 +55,8 @@ struct Handlers {
 enum State {
     /// No session, and none on its way.
     Disconnected,
-    /// A session is being opened; at first, nobody can end that yet.
-    Connecting(Option<client::Client>),
+    /// A session is being opened.
+    Connecting(client::Client),
     /// A session is open, and the connect handler runs on that thread.
     Greeting(client::Client, ThreadId),
     /// A session is open, or its last events are being handled.
@@ -122,28 +122,26 @@ impl Client {
     ///
     /// If the connect handler panics. The session is ended before.
     pub fn connect_with(&self, builder: ClientBuilder) -> Result<(), ConnectError> {
-        {
-            let mut state = self.state_lock();
-            match *state {
-                State::Disconnected | State::Ending => *state = State::Connecting(None),
-                State::Connecting(_) | State::Greeting(..) | State::Connected(_) => {
-                    return Err(ConnectError::new(
-                        ConnectErrorKind::InvalidState,
-                        "the client is not in a disconnected state",
-                    ));
-                }
+        let mut state = self.state_lock();
+        match *state {
+            State::Disconnected | State::Ending => {}
+            State::Connecting(_) | State::Greeting(..) | State::Connected(_) => {
+                return Err(ConnectError::new(
+                    ConnectErrorKind::InvalidState,
+                    "the client is not in a disconnected state",
+                ));
             }
         }
-        let opened = background::handle()
-            .map_err(|error| {
-                let message = "cannot start the background thread";
-                ConnectError::with_source(ConnectErrorKind::InvalidOption, message, error)
-            })
-            .and_then(|runtime| builder.launch(&runtime))
-            .and_then(|(connection, opened)| {
-                self.set_state(State::Connecting(Some(connection.clone())));
-                block_on(opened).map(|()| connection)
-            });
+        // Under the lock: whoever gives the attempt up finds it.
+        let runtime = background::handle().map_err(|error| {
+            let message = "cannot start the background thread";
+            ConnectError::with_source(ConnectErrorKind::InvalidOption, message, error)
+        })?;
+        let (connection, opened) = builder.launch(&runtime)?;
+        *state = State::Connecting(connection.clone());
+        drop(state);
+        self.inner.changed.notify_all();
+        let opened = block_on(opened).map(|()| connection);
         let connection = match opened {
             Ok(connection) => connection,
             Err(error) => {
@@ -275,8 +273,7 @@ impl Client {
     pub fn state(&self) -> ClientState {
         match &*self.state_lock() {
             State::Disconnected | State::Ending => ClientState::Disconnected,
-            State::Connecting(None) => ClientState::Connecting,
-            State::Connecting(Some(connection))
+            State::Connecting(connection)
             | State::Greeting(connection, _)
             | State::Connected(connection) => connection.state(),
         }
@@ -322,10 +319,10 @@ impl Client {
     /// The connection that is open, or on its way.
     fn any_connection(&self) -> Option<client::Client> {
         match &*self.state_lock() {
-            State::Connecting(Some(connection))
+            State::Connecting(connection)
             | State::Greeting(connection, _)
             | State::Connected(connection) => Some(connection.clone()),
-            State::Disconnected | State::Connecting(None) | State::Ending => None,
+            State::Disconnected | State::Ending => None,
         }
     }
 
@@ -412,7 +409,7 @@ impl State {
 impl Drop for Inner {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let State::Connecting(Some(connection))
+        if let State::Connecting(connection)
         | State::Greeting(connection, _)
         | State::Connected(connection) = state
         {
