@@ -1,4 +1,4 @@
-//! Proxies, as networks have them: HTTP (plain and over TLS) and SOCKS5.
+//! Proxies, as networks have them: HTTP (plain and over TLS), SOCKS4 and SOCKS5.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,6 +48,11 @@ pub(crate) async fn http_proxy(authorization: &'static str, tls: Option<TlsAccep
 /// A SOCKS5 proxy (RFC 1928) that wants a user and a password (RFC 1929), if there are some.
 pub(crate) async fn socks5_proxy(credentials: Option<(&'static str, &'static str)>) -> TestProxy {
     start(move |stream, wanted| serve_socks(stream, credentials, wanted)).await
+}
+
+/// A SOCKS4 proxy, which takes names as well (SOCKS4a).
+pub(crate) async fn socks4_proxy() -> TestProxy {
+    start(serve_socks4).await
 }
 
 /// A relay to another server that breaks each connection which `breaks`, counted from 0, says so of,
@@ -155,6 +160,32 @@ async fn serve_http(
         Some(request) => server.write_all(request.as_bytes()).await.unwrap(),
     }
     let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+}
+
+async fn serve_socks4(mut stream: TcpStream, wanted: mpsc::UnboundedSender<String>) {
+    let serve = async {
+        let mut request = [0; 8];
+        stream.read_exact(&mut request).await?;
+        assert_eq!(request[..2], [4, 1], "version and CONNECT");
+        let port = u16::from_be_bytes([request[2], request[3]]);
+        while stream.read_u8().await? != 0 {} // who asks
+        let host = match request[4..] {
+            [0, 0, 0, mark] if mark != 0 => {
+                let mut name = vec![];
+                while let byte @ 1.. = stream.read_u8().await? {
+                    name.push(byte);
+                }
+                String::from_utf8(name).unwrap()
+            }
+            ref address => address.iter().map(u8::to_string).collect::<Vec<_>>().join("."),
+        };
+        let _ = wanted.send(format!("SOCKS {host}:{port}"));
+        let mut server = TcpStream::connect((&*host, port)).await?;
+        stream.write_all(&[0, 90, 0, 0, 0, 0, 0, 0]).await?;
+        tokio::io::copy_bidirectional(&mut stream, &mut server).await?;
+        std::io::Result::Ok(())
+    };
+    let _ = serve.await;
 }
 
 async fn serve_socks(

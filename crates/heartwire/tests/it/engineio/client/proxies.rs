@@ -4,7 +4,7 @@ use heartwire::engineio::client::{Client, ConnectErrorKind};
 use heartwire::engineio::{ClientBuilder, Server};
 use heartwire::tls::ClientTls;
 
-use super::super::proxy::{TestProxy, http_proxy, socks5_proxy};
+use super::super::proxy::{TestProxy, http_proxy, socks4_proxy, socks5_proxy};
 use super::super::support::{TestServer, WAYS, client, echo, echoes};
 use super::tls::{Authority, acceptor, serve_tls};
 use crate::support::run;
@@ -84,6 +84,84 @@ fn socks_proxies() {
             let through = format!("socks5h://{}", open.addr);
             echoes(name, client(server.url(), transports).proxy(through)).await;
             assert!(!open.wanted().is_empty());
+        }
+    });
+}
+
+#[test]
+fn socks4_proxies() {
+    run(async {
+        let server = echo(Server::builder()).await;
+        let port = server.addr.port();
+        let mut proxy = socks4_proxy().await;
+        for (name, transports) in WAYS {
+            for (scheme, asked, told) in [
+                ("socks4a", "localhost", "localhost"),
+                ("socks4", "localhost", "127.0.0.1"),
+                ("socks4", "127.0.0.1", "127.0.0.1"),
+            ] {
+                let through = format!("{scheme}://{}", proxy.addr);
+                let url = format!("http://{asked}:{port}");
+                echoes(name, client(url, transports).proxy(through)).await;
+                let wanted = proxy.wanted();
+                let expected = format!("SOCKS {told}:{port}");
+                assert!(!wanted.is_empty(), "{name} {scheme}");
+                assert!(wanted.iter().all(|wanted| *wanted == expected), "{name}: {wanted:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn the_environment_names_proxies() {
+    run(async {
+        let authority = Authority::new();
+        let plain = echo(Server::builder()).await;
+        let over_tls = serve_tls(Server::builder(), &authority).await;
+        let mut proxy = http_proxy("", None).await;
+        let mut other = http_proxy("", None).await;
+        let http = plain.url();
+        let https = format!("https://localhost:{}", over_tls.addr.port());
+        let (through, elsewhere) =
+            (format!("http://{}", proxy.addr), format!("http://{}", other.addr));
+        for (url, variables, asked) in [
+            (&http, &[("HTTP_PROXY", &*through), ("HTTPS_PROXY", &elsewhere)][..], true),
+            (&https, &[("HTTPS_PROXY", &*through), ("HTTP_PROXY", &elsewhere)], true),
+            (&http, &[("ALL_PROXY", &through)], true),
+            (&https, &[("ALL_PROXY", &through)], true),
+            (&http, &[("http_proxy", &through)], true),
+            (&http, &[("HTTPS_PROXY", &through)], false),
+            (&http, &[("ALL_PROXY", &through), ("NO_PROXY", "127.0.0.0/8")], false),
+            (&https, &[("ALL_PROXY", &through), ("NO_PROXY", "example.com,localhost")], false),
+            (&http, &[("ALL_PROXY", &through), ("NO_PROXY", "example.com")], true),
+        ] {
+            let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+            child.args(["--exact", CHILD, "--ignored"]).env("HEARTWIRE_TEST_URL", url);
+            for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+                child.env_remove(name).env_remove(name.to_lowercase());
+            }
+            child.env_remove("REQUEST_METHOD").envs(variables.iter().copied());
+            let output = child.output().await.unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{variables:?}\n{said}");
+            assert!(said.contains("1 passed"), "{said}");
+            assert_eq!(!proxy.wanted().is_empty(), asked, "{url} {variables:?}");
+            assert!(other.wanted().is_empty(), "{url} {variables:?}");
+        }
+    });
+}
+
+/// The test below, by its name.
+const CHILD: &str = "engineio::client::proxies::a_client_in_an_environment_of_its_own";
+
+#[test]
+#[ignore = "run by the_environment_names_proxies, in a process of its own"]
+fn a_client_in_an_environment_of_its_own() {
+    run(async {
+        let url = std::env::var("HEARTWIRE_TEST_URL").unwrap();
+        for (name, transports) in WAYS {
+            let builder = client(&url, transports).danger_accept_invalid_certificates(true);
+            echoes(name, builder).await;
         }
     });
 }
