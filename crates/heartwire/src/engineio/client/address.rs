@@ -11,7 +11,11 @@ use super::error::{ConnectError, ConnectErrorKind};
 
 /// The address of a server's endpoint.
 #[derive(Clone, Debug)]
-pub(super) struct Address(Url);
+pub(super) struct Address {
+    url: Url,
+    /// The name of the parameter that is never the same.
+    timestamp: String,
+}
 
 impl Address {
     /// Reads a server's address; its path is replaced by `path`, and `query` added to its query.
@@ -40,10 +44,22 @@ impl Address {
         for (key, value) in query {
             url.query_pairs_mut().append_pair(key, value);
         }
-        let address = Self(url);
+        let address = Self { url, timestamp: TIMESTAMP.to_owned() };
         // What the one library takes for an address, the other has to take, too.
         uri(&address.of(Transport::Polling, None, None, &[])).map_err(invalid)?;
         Ok(address)
+    }
+
+    /// The same without a slash at the end of its path.
+    pub(super) fn without_slash(mut self) -> Self {
+        let path = self.url.path().trim_end_matches('/').to_owned();
+        self.url.set_path(&path);
+        self
+    }
+
+    /// The same with another name for the parameter that is never the same.
+    pub(super) fn with_timestamp(self, name: &str) -> Self {
+        Self { timestamp: name.to_owned(), ..self }
     }
 
     /// The address of a request.
@@ -54,7 +70,7 @@ impl Address {
         timestamp: Option<&str>,
         more: &[(String, String)],
     ) -> Url {
-        let mut url = self.0.clone();
+        let mut url = self.url.clone();
         let _ = url.set_password(None);
         let _ = url.set_username("");
         let mut query = url.query_pairs_mut();
@@ -63,7 +79,7 @@ impl Address {
             query.append_pair("sid", sid.as_str());
         }
         if let Some(timestamp) = timestamp {
-            query.append_pair("t", timestamp);
+            query.append_pair(&self.timestamp, timestamp);
         }
         for (key, value) in more {
             query.append_pair(key, value);
@@ -88,7 +104,7 @@ impl Address {
         }
         let kept: Vec<(String, String)> = to
             .query_pairs()
-            .filter(|(key, _)| !OWN_PARAMETERS.contains(&&**key))
+            .filter(|(key, _)| !OWN_PARAMETERS.contains(&&**key) && **key != self.timestamp)
             .map(|(key, value)| (key.into_owned(), value.into_owned()))
             .collect();
         to.set_query(None);
@@ -97,12 +113,12 @@ impl Address {
         }
         to.set_fragment(None);
         uri(&to).map_err(|_| "that is no address")?;
-        Ok(Self(to))
+        Ok(Self { url: to, timestamp: self.timestamp.clone() })
     }
 
     /// Whose server it is: cookies and secrets are for this one alone.
     pub(super) fn origin(&self) -> String {
-        self.0.origin().ascii_serialization()
+        self.url.origin().ascii_serialization()
     }
 
     /// Whether secrets for the server at `other` may be told to this one: it is the same, or the same by
@@ -110,19 +126,19 @@ impl Address {
     pub(super) fn may_know_secrets_of(&self, other: &Self) -> bool {
         let usual = |url: &Url| url.port().is_none();
         self.origin() == other.origin()
-            || self.0.host_str() == other.0.host_str()
-                && (other.0.scheme(), self.0.scheme()) == ("http", "https")
-                && usual(&self.0)
-                && usual(&other.0)
+            || self.url.host_str() == other.url.host_str()
+                && (other.url.scheme(), self.url.scheme()) == ("http", "https")
+                && usual(&self.url)
+                && usual(&other.url)
     }
 
     /// The user and the password in the address, for the `Authorization` header.
     pub(super) fn authorization(&self) -> Option<HeaderValue> {
-        if self.0.username().is_empty() && self.0.password().is_none() {
+        if self.url.username().is_empty() && self.url.password().is_none() {
             return None;
         }
         let decode = |text| percent_decode_str(text).decode_utf8_lossy();
-        let (user, password) = (self.0.username(), self.0.password().unwrap_or_default());
+        let (user, password) = (self.url.username(), self.url.password().unwrap_or_default());
         let pair = STANDARD.encode(format!("{}:{}", decode(user), decode(password)));
         let mut value = HeaderValue::try_from(format!("Basic {pair}")).ok()?;
         value.set_sensitive(true);
@@ -131,7 +147,7 @@ impl Address {
 
     /// The server, as a person would name it: without query, which may carry secrets.
     pub(super) fn display(&self) -> String {
-        let mut url = self.0.clone();
+        let mut url = self.url.clone();
         url.set_query(None);
         let _ = url.set_password(None);
         let _ = url.set_username("");
@@ -154,7 +170,10 @@ pub(super) fn uri(url: &Url) -> Result<Uri, String> {
 }
 
 /// What requests add to an address.
-const OWN_PARAMETERS: [&str; 4] = ["EIO", "transport", "sid", "t"];
+const OWN_PARAMETERS: [&str; 3] = ["EIO", "transport", "sid"];
+
+/// What the Node client calls the parameter that is never the same.
+pub(super) const TIMESTAMP: &str = "t";
 
 #[cfg(test)]
 mod tests {
@@ -231,13 +250,27 @@ mod tests {
     #[track_caller]
     fn redirect(location: &str, expected: &str) {
         let to = from("http").redirected(&request("http"), location).unwrap();
-        assert_eq!(to.0.as_str(), expected);
+        assert_eq!(to.url.as_str(), expected);
     }
 
     #[track_caller]
     fn check(url: &str, expected: &str) {
         let address = Address::new(url, "/engine.io", &[]).unwrap();
         assert_eq!(address.of(Transport::Polling, None, None, &[]).as_str(), expected);
+    }
+
+    #[test]
+    fn paths_and_names_can_be_those_of_other_servers() {
+        let address = |path| Address::new("http://a.example", path, &[]).unwrap();
+        let url = address("engine.io").without_slash().with_timestamp("at");
+        assert_eq!(
+            url.of(Transport::Polling, None, Some("now"), &[]).as_str(),
+            "http://a.example/engine.io?transport=polling&EIO=4&at=now"
+        );
+        let moved = url.redirected(&url.url, "/moved?at=now&t=mine").unwrap();
+        assert_eq!(moved.url.as_str(), "http://a.example/moved?t=mine");
+        let root = address("/").without_slash().of(Transport::Polling, None, None, &[]);
+        assert_eq!(root.path(), "/");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What makes and keeps connections: proxies, TLS, and a pool of connections that rest.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -25,6 +26,8 @@ use crate::tls::ClientTls;
 #[derive(Clone, Debug, Default)]
 pub(super) struct HttpOptions {
     pub(super) proxy: Proxy,
+    /// Where connections come from.
+    pub(super) local: Option<IpAddr>,
     /// Without it, servers that the system trusts are trusted.
     #[cfg(feature = "tls")]
     pub(super) tls: Option<ClientTls>,
@@ -67,7 +70,8 @@ impl HttpOptions {
         let tls = self.tls.is_some() || self.websocket_tls.is_some();
         #[cfg(not(feature = "tls"))]
         let tls = false;
-        matches!(self.proxy, Proxy::Environment) && self.websocket_proxy.is_none() && !tls
+        let proxy = !matches!(self.proxy, Proxy::Environment) || self.websocket_proxy.is_some();
+        !proxy && !tls && self.local.is_none()
     }
 }
 
@@ -83,6 +87,7 @@ impl Agent {
         #[cfg(feature = "tls")]
         let tls = options.tls.clone().unwrap_or_else(ClientTls::system);
         let dialer = Dialer::new(
+            options.local,
             Way::new(
                 options.proxy.matcher(),
                 #[cfg(feature = "tls")]

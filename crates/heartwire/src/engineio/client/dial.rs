@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::{self, Ready};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use http::{Request, Uri};
 use hyper_util::client::legacy::connect::proxy::{SocksV4, SocksV5};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
@@ -30,6 +30,8 @@ use crate::tls::ClientTls;
 pub(super) struct Dialer(Arc<Inner>);
 
 struct Inner {
+    /// Where connections come from.
+    local: Option<IpAddr>,
     requests: Way,
     sockets: Way,
 }
@@ -112,8 +114,8 @@ impl Way {
 }
 
 impl Dialer {
-    pub(super) fn new(requests: Way, sockets: Way) -> Self {
-        Self(Arc::new(Inner { requests, sockets }))
+    pub(super) fn new(local: Option<IpAddr>, requests: Way, sockets: Way) -> Self {
+        Self(Arc::new(Inner { local, requests, sockets }))
     }
 
     /// Connects to the server of an address, `http` or `https`.
@@ -124,11 +126,12 @@ impl Dialer {
             Purpose::Socket => &self.0.sockets,
         };
         let (stream, forwards) = match way.proxy(uri) {
-            None => (server.connect().await?, false),
+            None => (server.connect(self.0.local).await?, false),
             Some(proxy) => {
                 let place = Place::of(proxy.uri())?;
                 let broken = |problem: String| DialError::Proxy { proxy: place.name(), problem };
-                let stream = place.connect().await.map_err(|error| broken(error.to_string()))?;
+                let stream = place.connect(self.0.local).await;
+                let stream = stream.map_err(|error| broken(error.to_string()))?;
                 match proxy.uri().scheme_str() {
                     Some("socks4" | "socks4a" | "socks5" | "socks5h") => {
                         (socks(stream, &proxy, &server).await.map_err(broken)?, false)
@@ -208,13 +211,22 @@ impl Place {
 
     /// Connects to the first of the addresses that answers. One that does not leaves the next its
     /// chance before it has failed (RFC 8305, § 5).
-    async fn connect(&self) -> Result<Stream, DialError> {
-        let mut left = self.addresses().await?.into_iter();
+    async fn connect(&self, local: Option<IpAddr>) -> Result<Stream, DialError> {
+        let mut addresses = self.addresses().await?;
+        if let Some(local) = local {
+            addresses.retain(|addr| addr.is_ipv4() == local.is_ipv4());
+            if addresses.is_empty() {
+                let problem = format!("no address that {local} could connect to");
+                let error = io::Error::new(io::ErrorKind::AddrNotAvailable, problem);
+                return Err(DialError::UnknownHost { host: self.host.clone(), error });
+            }
+        }
+        let mut left = addresses.into_iter();
         let mut attempts = JoinSet::new();
         let mut first_error = None;
         loop {
             if let Some(addr) = left.next() {
-                attempts.spawn(async move { (addr, TcpStream::connect(addr).await) });
+                attempts.spawn(async move { (addr, connect(local, addr).await) });
             }
             let attempt = tokio::select! {
                 attempt = attempts.join_next() => attempt,
@@ -235,6 +247,14 @@ impl Place {
             }
         }
     }
+}
+
+/// Connects to an address, from `local` if that is given.
+async fn connect(local: Option<IpAddr>, addr: SocketAddr) -> io::Result<TcpStream> {
+    let Some(local) = local else { return TcpStream::connect(addr).await };
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind(SocketAddr::new(local, 0))?;
+    socket.connect(addr).await
 }
 
 /// Has an HTTP proxy connect to the server.

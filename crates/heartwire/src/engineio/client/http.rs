@@ -57,6 +57,8 @@ pub(super) struct Draft {
 impl Http {
     pub(super) fn new(options: &Options) -> Result<Self, ConnectError> {
         let address = Address::new(&options.url, &options.path, &options.query)?;
+        let address = address.with_timestamp(&options.timestamp_parameter);
+        let address = if options.trailing_slash { address } else { address.without_slash() };
         let extras = |transport| {
             let mut headers = HeaderMap::new();
             headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));

@@ -1,6 +1,7 @@
 //! Every option of a client.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use heartwire_proto::websocket::PerMessageDeflate;
 use http::Uri;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::address::TIMESTAMP;
 use super::agent::{self, Agent, HttpOptions, Proxy, SharedAgent};
 use super::cookies::CookieJar;
 use super::error::{ConnectError, ConnectErrorKind};
@@ -33,6 +35,7 @@ pub struct ClientBuilder {
 pub(super) struct Options {
     pub(super) url: String,
     pub(super) path: String,
+    pub(super) trailing_slash: bool,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
     /// What the requests of one transport carry besides.
@@ -47,6 +50,7 @@ pub(super) struct Options {
     pub(super) close_timeout: Duration,
     pub(super) stall_timeout: Duration,
     pub(super) timestamp_requests: bool,
+    pub(super) timestamp_parameter: String,
     pub(super) max_redirects: u32,
     pub(super) send_limits: Limits,
     pub(super) receive_bytes: usize,
@@ -83,6 +87,7 @@ impl ClientBuilder {
             options: Options {
                 url: url.into(),
                 path: "engine.io".to_owned(),
+                trailing_slash: true,
                 query: vec![],
                 headers: HeaderMap::new(),
                 extras: vec![],
@@ -96,6 +101,7 @@ impl ClientBuilder {
                 close_timeout: Duration::from_secs(5),
                 stall_timeout: Duration::from_secs(30),
                 timestamp_requests: true,
+                timestamp_parameter: TIMESTAMP.to_owned(),
                 max_redirects: 10,
                 send_limits: Limits { messages: 100_000, bytes: 64 << 20 },
                 receive_bytes: 64 << 20,
@@ -124,6 +130,13 @@ impl ClientBuilder {
     /// The path of the Engine.IO endpoint. Default: `engine.io`; a Socket.IO server's is `socket.io`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.options.path = path.into();
+        self
+    }
+
+    /// Whether the [`path`](Self::path) is asked for with a slash at its end. Default: yes, as servers
+    /// answer by default.
+    pub fn trailing_slash(mut self, slash: bool) -> Self {
+        self.options.trailing_slash = slash;
         self
     }
 
@@ -393,6 +406,20 @@ impl ClientBuilder {
     /// Default: yes.
     pub fn timestamp_requests(mut self, timestamp: bool) -> Self {
         self.options.timestamp_requests = timestamp;
+        self
+    }
+
+    /// What that parameter is called. Default: `t`.
+    pub fn timestamp_parameter(mut self, name: impl Into<String>) -> Self {
+        self.options.timestamp_parameter = name.into();
+        self
+    }
+
+    /// Connects from this address of the machine, to servers and proxies that have one of its kind.
+    /// `0.0.0.0` and `::` only choose between IPv4 and IPv6. Default: as the system likes.
+    pub fn local_address(mut self, address: IpAddr) -> Self {
+        self.options.http.local = Some(address);
+        self.options.agent = Arc::default();
         self
     }
 

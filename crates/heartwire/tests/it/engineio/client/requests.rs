@@ -1,11 +1,11 @@
 //! What requests carry: headers, queries, cookies, subprotocols.
 
 use heartwire::engineio::client::{Client, ClientState, ConnectErrorKind, Event};
-use heartwire::engineio::{ClientBuilder, Message, Transport};
+use heartwire::engineio::{ClientBuilder, Message, Server, Transport};
 
 use super::super::proxy::relay;
 use super::super::scripted::{Answer, Asked, Script, handshake_packet, script, text_frame};
-use super::super::support::{WAYS, client, echo, next_event, next_message};
+use super::super::support::{WAYS, client, echo, echoes, next_event, next_message};
 use crate::support::run;
 
 /// A server that polls and refuses to upgrade.
@@ -237,5 +237,41 @@ fn connections_are_used_again() {
         // A GET that waits, and POSTs beside it; the last GET of a session may end with its connection.
         let count = connections.load(std::sync::atomic::Ordering::SeqCst);
         assert!((2..=6).contains(&count), "{count} connections for 300 requests");
+    });
+}
+
+#[test]
+fn connections_come_from_the_address_that_is_wanted() {
+    run(async {
+        let mut server = echo(Server::builder()).await;
+        for (name, transports) in WAYS {
+            for (local, seen) in [("127.0.0.7", "127.0.0.7"), ("0.0.0.0", "127.0.0.1")] {
+                let builder = client(server.url(), transports);
+                echoes(name, builder.local_address(local.parse().unwrap())).await;
+                let connection = server.connection().await;
+                let from = connection.request().remote_addr().unwrap().ip();
+                assert_eq!(from.to_string(), seen, "{name}");
+            }
+        }
+        let builder = client(server.url(), WAYS[0].1).local_address("::".parse().unwrap());
+        let error = builder.connect().await.unwrap_err();
+        assert_eq!(*error.kind(), ConnectErrorKind::UnknownHost, "{error}");
+        let expected = "no address that :: could connect to";
+        assert!(error.to_string().contains(expected), "{error}");
+    });
+}
+
+#[test]
+fn paths_and_parameters_can_be_those_of_other_servers() {
+    run(async {
+        let mut server = echo(Server::builder().path("/live")).await;
+        for (name, transports) in WAYS {
+            let builder = client(server.url(), transports).path("live").trailing_slash(false);
+            echoes(name, builder.timestamp_parameter("at")).await;
+            let connection = server.connection().await;
+            let query = connection.request().query();
+            assert!(query.contains("&at="), "{name}: {query}");
+            assert!(!query.contains("&t="), "{name}: {query}");
+        }
     });
 }
