@@ -194,7 +194,9 @@ impl<'a> Fuzzer<'a> {
             }
         }
         let cpu = cpu_time(&child);
-        child.wait().expect("it was started");
+        let status = child.wait().expect("it was started");
+        let is_explained = status.success() || input.is_some();
+        assert!(is_explained, "{}: libFuzzer ended with {status}: {said:?}", self.target.name);
         spent.cpu += cpu;
         spent.edges = spent.edges.max(edges);
         spent.quiet = news.elapsed().min(cpu);
@@ -205,10 +207,9 @@ impl<'a> Fuzzer<'a> {
     fn is_always_slow(&self, input: &Path) -> bool {
         (0..3).all(|_| {
             let mut again = self.command();
-            again
-                .args(["-timeout=1", "-artifact_prefix=/dev/null"])
-                .arg(input)
-                .stderr(Stdio::null());
+            // It is kept under its name again.
+            again.arg(format!("-artifact_prefix={}/", self.artifacts.display()));
+            again.arg("-timeout=1").arg(input).stderr(Stdio::null());
             !again.status().expect("it was built").success()
         })
     }
