@@ -505,3 +505,83 @@ def test_interrupt_while_sending(server):
     assert process.stdout.readline() == "connected\n"
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=100) == ("client disconnect\ndisconnected\n", "")
+
+
+LAST_WORDS = {
+    "threads": """
+client = engineio.Client()
+client.connect(url, transports=transports)
+for i in range(20):
+    client.send(f"last {i}")
+""",
+    "inline": """
+client = engineio.Client(dispatch="inline")
+client.on("disconnect", print)
+client.connect(url, transports=transports)
+for i in range(20):
+    client.send(f"last {i}")
+""",
+    "async": """
+import asyncio
+
+async def main():
+    client = engineio.AsyncClient()
+    await client.connect(url, transports=transports)
+    for i in range(20):
+        await client.send(f"last {i}")
+
+asyncio.run(main())
+""",
+    "error": """
+client = engineio.Client()
+client.connect(url, transports=transports)
+for i in range(20):
+    client.send(f"last {i}")
+raise SystemExit(3)
+""",
+}
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+@pytest.mark.parametrize("kind", LAST_WORDS)
+def test_end_of_the_program_sends_what_was_sent(start_peer, kind, transport):
+    peer = start_peer("wsgi")
+    head = f"from heartwire import engineio\nurl, transports = {peer.url!r}, [{transport!r}]\n"
+    program = [sys.executable, "-c", head + LAST_WORDS[kind]]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr) == (3 if kind == "error" else 0, "", "")
+    client, answers = engineio.Client(), queue.Queue()
+    client.on("message", answers.put)
+    client.connect(peer.url, transports=["websocket"])
+    client.send("!received last")
+    assert answers.get(timeout=60) == [f"last {i}" for i in range(20)]
+    client.disconnect()
+
+
+def test_end_of_the_program_does_not_wait_for_a_server_that_is_deaf():
+    """It waits for a second; the watchdog gives it a hundred."""
+    program = """
+import socket, threading
+from heartwire import engineio
+
+listener = socket.create_server(("127.0.0.1", 0))
+handshake = b'0{"sid":"abcdefghij","upgrades":[],"pingInterval":25000,"pingTimeout":20000}'
+
+def serve():
+    connections = []
+    while True:
+        connection, _ = listener.accept()
+        connections.append(connection)
+        head = connection.recv(65536)
+        if len(connections) == 1:
+            text = f"HTTP/1.1 200 OK\\r\\nContent-Length: {len(handshake)}\\r\\n\\r\\n"
+            connection.sendall(text.encode() + handshake)
+
+threading.Thread(target=serve, daemon=True).start()
+client = engineio.Client(close_timeout=1000, request_timeout=1000)
+client.connect(f"http://127.0.0.1:{listener.getsockname()[1]}", transports=["polling"])
+client.send("x")
+print("connected")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "connected\n", "")

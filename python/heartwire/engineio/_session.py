@@ -59,7 +59,11 @@ class Session:
         #: The upgrade has succeeded or failed, or there is none to wait for.
         self.settled = Moment()
         #: Nothing is left to handle, and the disconnect handler has returned.
+        self.handled = Moment()
+        #: The same, and the client says so.
         self.ended = Moment()
+        #: Whether `disconnect()` runs, after which the client is disconnected.
+        self.is_left = False
         # A signal handler may come between any two steps of the thread that it interrupts.
         self._lock = threading.RLock()
         self._claims = itertools.count()
@@ -109,11 +113,18 @@ class Session:
         http, self.http = self.http, None
         client._drop_http(http)
         self.settled.set()
-        if not self.ended.is_set():
+        if was_open and not self.handled.is_set():
+            client.logger.info("Exiting write loop task")
+            client.logger.info("Exiting read loop task")
+        self.handled.set()
+        if not self.is_left:
             self.ended.set()
-            if was_open:
-                client.logger.info("Exiting write loop task")
-                client.logger.info("Exiting read loop task")
+
+    def leave(self):
+        """The client is disconnected."""
+        self.is_left = False
+        if self.handled.is_set():
+            self.ended.set()
 
     def hold(self, data):
         """Whether a message is kept back."""

@@ -296,6 +296,7 @@ class AsyncClient(base_client.BaseClient):
             await self._drop_http()
             raise
         session = _Session(self, native, self.http)
+        base_client.sessions.add(session)
         try:
             facts = await session.opened
         except BaseException as error:

@@ -1,12 +1,15 @@
 """What the clients of both kinds have in common."""
 
+import atexit
 import contextlib
 import inspect
 import logging
 import os
 import signal
 import threading
+import time
 import urllib.parse
+import weakref
 
 from heartwire.engineio import _cookies, _session, exceptions, packet
 
@@ -14,6 +17,12 @@ default_logger = logging.getLogger("engineio.client")
 
 #: Clients that are connected. They stay here, and so exist, until they are not.
 connected_clients = []
+
+#: Connections that somebody holds, whatever has become of them.
+sessions = weakref.WeakSet()
+
+#: Seconds for the end of the program to send what was sent.
+_LAST_WORDS = 1.0
 
 #: What handled Ctrl-C before the first client did.
 original_signal_handler = None
@@ -29,6 +38,19 @@ def signal_handler(sig, frame):
     return signal.default_int_handler(sig, frame)
 
 
+def _finish():
+    """The program ends: what was sent is delivered, and servers are told. Handlers are not called."""
+    deadline = time.monotonic() + _LAST_WORDS
+    left = list(sessions)
+    for session in left:
+        session.native.silence()
+        session.native.close(True)
+    for session in left:
+        # Connections that were never open have nothing to say.
+        with contextlib.suppress(RuntimeError):
+            session.native.closed(max(deadline - time.monotonic(), 0))
+
+
 def _after_fork():
     """The child of a fork has none of its parent's connections. Their handlers are not called."""
     # The thread that has forked may have been within a handler.
@@ -37,8 +59,10 @@ def _after_fork():
         client._session = None
         client._reset()
     connected_clients.clear()
+    sessions.clear()
 
 
+atexit.register(_finish)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
@@ -175,8 +199,6 @@ class BaseClient:
         return f"{scheme}://{parsed.netloc}/{path}/?{query}transport={transport}&EIO=4"
 
     def _get_url_timestamp(self):
-        import time
-
         return f"&t={time.time()}" if self.timestamp_requests else ""
 
     # Settings.

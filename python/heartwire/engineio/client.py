@@ -132,6 +132,7 @@ class Client(base_client.BaseClient):
             self._drop_http(http)
             raise
         session = _session.Session(native, http)
+        base_client.sessions.add(session)
         try:
             if left:
                 _sending.give_cookies(http, headers)
@@ -227,6 +228,8 @@ class Client(base_client.BaseClient):
             while not session.settled.is_set() and (left := deadline - time.monotonic()) > 0:
                 if session.native.drain(keeper, 1) == _REST:
                     self._await_bell(session, left)
+            # The first `pump()` is to look, whatever has come by now.
+            session.native.ring()
         self._keep_cookies(session)
 
     def _await_bell(self, session, seconds):
@@ -244,9 +247,11 @@ class Client(base_client.BaseClient):
                 with waiting():
                     session.ended.wait()
             else:
-                while self._session is session and not session.ended.is_set():
-                    if self.pump() == 0 and not session.ended.is_set():
+                while self._session is session and not session.handled.is_set():
+                    if self.pump() == 0 and not session.handled.is_set():
                         self._await_bell(session, _GLANCE)
+                if self._session is session:
+                    session.ended.wait()
             if session is self._session:
                 return
             session = self._session
@@ -261,7 +266,7 @@ class Client(base_client.BaseClient):
         if self.dispatch != "inline":
             raise RuntimeError("the client has threads for its handlers: use dispatch='inline'")
         session = self._session
-        if session is None or session.ended.is_set() or session.handlers is None:
+        if session is None or session.handled.is_set() or session.handlers is None:
             return 0
         if max_messages == 0:
             return 0
@@ -381,6 +386,7 @@ class Client(base_client.BaseClient):
             if not session.is_ending:
                 session.native.close(not abort)
             return
+        session.is_left = True
         self.state = "disconnecting"
         session.native.silence()
         try:
@@ -400,6 +406,7 @@ class Client(base_client.BaseClient):
                 if self._session is session:
                     self._forget()
                     self._reset()
+                session.leave()
 
     def _await_end(self, session):
         """Waits until what waited is sent, and the threads are gone that have nothing left to do."""
@@ -408,7 +415,7 @@ class Client(base_client.BaseClient):
             if not session.threads:
                 session.end(self)
             if not (self.ordered and session.native.is_dispatching()):
-                session.ended.wait(self.close_timeout + 1)
+                session.handled.wait(self.close_timeout + 1)
         session.join_threads(_JOINING)
 
     def start_background_task(self, target, *args, **kwargs):
