@@ -375,7 +375,8 @@ const BATCH: usize = 256;
 
 /// For how long a handler may run while something waits behind it. A handler that waits with what the
 /// client has made says so, and is not waited for; of others it is not known whether they wait, or only
-/// lack the processor or the interpreter's lock.
+/// lack the processor or the interpreter's lock. With a tenth of this, every third of the quick handlers
+/// of a program that computes on two threads overlaps with the next; with this, none does.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How often, and for how long, a thread that is to take over lets the handler before have the
