@@ -184,7 +184,9 @@ impl Driver {
                 });
             }
             self.write(cx, now, scratch);
-            if !more {
+            // What waited for the server to take something has only this to look at it again.
+            let unblocked = blocked && self.socket.unsent_bytes() < BATCH_BYTES;
+            if !more && !unblocked {
                 return opened;
             }
         }

@@ -1,5 +1,7 @@
 //! The async client against the server.
 
+use std::time::Duration;
+
 use heartwire::engineio::client::{Client, ConnectErrorKind, Event};
 use heartwire::engineio::{DisconnectReason, Message, SendError, Server, Transport};
 
@@ -64,6 +66,33 @@ fn a_runtime_that_stops_ends_its_clients() {
             assert!(connecting.next().await.is_none());
             server.disconnected().await;
         });
+    });
+}
+
+#[test]
+fn what_waited_is_sent_when_the_server_takes_more() {
+    run(async {
+        // Nothing else wakes the client before the watchdog does.
+        let heartbeat = Duration::from_secs(600);
+        let mut server = silent(Server::builder().ping_interval(heartbeat)).await;
+        let builder = client(server.url(), &[Transport::WebSocket]).send_limits(100, 1 << 24);
+        let client = builder.connect().await.unwrap();
+        let connection = server.connection().await;
+        connection.pause_reading();
+        let (mut sent, mut refused) = (0, 0);
+        // Until neither the network nor the queue takes any more.
+        while refused < 20 {
+            match client.try_send(vec![7; 32 * 1024]) {
+                Ok(()) => (sent, refused) = (sent + 1, 0),
+                Err(SendError::Full { .. }) => {
+                    refused += 1;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        connection.resume_reading();
+        assert_eq!(server.messages(sent).await.len(), sent);
     });
 }
 
