@@ -20,8 +20,6 @@ pub(crate) fn describe(place: &Place) -> BTreeMap<String, String> {
     let count = processors.lines().filter(|line| line.starts_with("processor")).count();
     add("processors", model.map(|(_, model)| format!("{count} × {}", model.trim())));
     add("kernel", first_line(Command::new("uname").arg("-sr")));
-    let congestion = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
-    add("congestion control", congestion.ok().map(|name| name.trim().to_owned()));
     add("rustc", first_line(Command::new("rustc").arg("--version")));
     add("node", first_line(Command::new("node").arg("--version")));
     add("python", first_line(Command::new(place.python().join("bin/python")).arg("--version")));

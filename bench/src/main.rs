@@ -30,8 +30,6 @@ mod machine;
 
 mod install;
 
-mod network;
-
 mod server;
 
 mod run;
@@ -45,7 +43,6 @@ use budget::Budgets;
 use measures::Measure;
 use place::Place;
 use results::Results;
-use run::Effort;
 
 /// Measures ours, the floors and the peers side by side.
 #[derive(Debug, Parser)]
@@ -101,25 +98,17 @@ fn bench(args: Args) -> Result<(), Box<dyn Error>> {
             args.measures.is_empty() || args.measures.iter().any(|name| name == measure.name)
         })
         .collect();
-    if !args.report && !network::is_own() {
+    let mut results = Results::read(&place.results())?;
+    if !args.report {
         if !args.no_build {
             install::install(&place)?;
         }
-        match network::enter()? {
-            Some(()) => return Ok(()),
-            None => println!("NOTICE: no network of its own: this machine's is measured"),
-        }
-    }
-    let mut results = Results::read(&place.results())?;
-    if !args.report {
         results.machine = machine::describe(&place);
-        let effort = match args.quick {
-            true => Effort::quick(),
-            false => Effort::thorough(args.rounds),
-        };
-        let run = run::run(&place, &wanted, effort, &mut results);
-        document::write(&place, &budgets, &results, args.publish)?;
-        return run;
+        run::run(&place, &wanted, &args_of(&args), &mut results)?;
     }
     document::write(&place, &budgets, &results, args.publish)
+}
+
+fn args_of(args: &Args) -> run::Effort {
+    if args.quick { run::Effort::quick() } else { run::Effort::thorough(args.rounds) }
 }

@@ -80,8 +80,6 @@ impl Program {
             }
         };
         command.args(&self.args).env("NODE_PATH", place.node().join("node_modules"));
-        // What a program says in the end is why it failed.
-        command.env("RUST_BACKTRACE", "0");
         command
     }
 

@@ -41,7 +41,7 @@ impl Effort {
 pub(crate) fn run(
     place: &Place,
     measures: &[Measure],
-    effort: Effort,
+    effort: &Effort,
     results: &mut Results,
 ) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
@@ -60,7 +60,7 @@ pub(crate) fn run(
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
 }
 
-fn turns(place: &Place, measure: &Measure, effort: Effort) -> Measured {
+fn turns(place: &Place, measure: &Measure, effort: &Effort) -> Measured {
     let mut measured = Measured { commit: machine::commit(place), ..Measured::default() };
     let (there, missing): (Vec<_>, Vec<_>) =
         measure.trials.iter().partition(|trial| trial.is_there(place));
@@ -101,7 +101,7 @@ impl Trial {
     fn run(
         &self,
         place: &Place,
-        effort: Effort,
+        effort: &Effort,
         servers: &mut HashMap<(Program, bool), Server>,
     ) -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
         let mut numbers = BTreeMap::new();
@@ -118,7 +118,7 @@ impl Step {
     fn run(
         &self,
         place: &Place,
-        effort: Effort,
+        effort: &Effort,
         servers: &mut HashMap<(Program, bool), Server>,
     ) -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
         let mut program =

@@ -17,9 +17,10 @@ pub fn run(args: &Args) -> io::Result<Value> {
     let short = Stream::new(args);
     let long = Stream::new(&Args { size: LONG_BYTES, binary: true, ..args.clone() });
     // What the server needs once, it needs for the first connections.
-    // Long messages only over few, or what they leave in the heap would serve those that are measured.
-    exchange(&Args { connections: 200, ..args.clone() }, |crowd| crowd.exchange(&short))?;
-    exchange(&Args { connections: 2, ..args.clone() }, |crowd| crowd.exchange(&long))?;
+    exchange(&Args { connections: 200, ..args.clone() }, |crowd| {
+        crowd.exchange(&short)?;
+        crowd.exchange(&long)
+    })?;
     thread::sleep(SETTLE);
     let empty = server.memory();
     let (mut open, mut after_short, mut after_long) = (0, 0, 0);
