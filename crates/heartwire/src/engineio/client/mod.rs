@@ -24,10 +24,10 @@ mod agent;
 mod cookies;
 pub use cookies::CookieJar;
 
+mod address;
+
 mod options;
 pub use options::ClientBuilder;
-
-mod address;
 
 mod failure;
 
