@@ -91,7 +91,7 @@ impl Server {
             .header_read_timeout(self.engine.options.header_timeout)
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEADER_BYTES)
-            .max_buf_size(MAX_BUFFER_BYTES);
+            .max_buf_size(MAX_HEADER_BYTES);
         http
     }
 
@@ -206,11 +206,8 @@ impl hyper::service::Service<Request<Incoming>> for AtPath {
 /// Node takes 2000 headers, nginx as many as fit into 32 KiB.
 const MAX_HEADERS: usize = 100;
 
-/// As Node; nginx takes 32 KiB.
+/// As Node; nginx takes 32 KiB. It is also what is read of a body at once; hyper alone would take 408 KiB.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
-
-/// What HTTP reads of a body at once, at most; by itself, it takes 408 KiB. As WebSockets.
-const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Time for answers that are under way when the server has closed.
 const LINGER: Duration = Duration::from_secs(2);
