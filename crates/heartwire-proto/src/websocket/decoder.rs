@@ -247,7 +247,12 @@ impl Decoder {
                     match inflate {
                         Some(inflate) => message
                             .grow(|data| inflate.feed(piece, data, self.max_message, pool))?,
-                        None => message.append(piece, missing)?,
+                        None => {
+                            // Behind the last frame nothing follows; behind others, all there may be.
+                            let rest = self.max_message - message.data.len();
+                            let useful = usize::try_from(missing).unwrap_or(usize::MAX);
+                            message.append(piece, if header.fin { useful } else { rest })?;
+                        }
                     }
                     taken += piece_len;
                     *received += piece_len as u64;
@@ -372,14 +377,13 @@ struct Message {
 }
 
 impl Message {
-    /// Adds an unmasked piece. `missing` is what the frame still lacks, the piece included.
-    fn append(&mut self, piece: &[u8], missing: u64) -> Result<(), ProtocolError> {
+    /// Adds an unmasked piece. `useful` is what may still follow, the piece included.
+    fn append(&mut self, piece: &[u8], useful: usize) -> Result<(), ProtocolError> {
         if let Some(utf8) = &mut self.text {
             utf8.feed(piece).map_err(|_| ProtocolError::InvalidUtf8)?;
         }
         if self.data.capacity() - self.data.len() < piece.len() {
-            // Doubling, as `Vec` does, but not beyond the end of the frame.
-            let useful = usize::try_from(missing).unwrap_or(usize::MAX);
+            // Doubling, as `Vec` does, but not beyond the end.
             let doubled = piece.len().max(self.data.len());
             self.data.reserve_exact(doubled.min(useful).max(piece.len()));
         }
@@ -440,6 +444,27 @@ mod tests {
             ],
             &[Seen::Ping(b"1"), Seen::Pong(b""), Seen::Text("hé"), Seen::Text("next")],
         );
+    }
+
+    #[test]
+    fn fragments_of_a_byte_are_not_moved_one_by_one() {
+        const COUNT: usize = 10_000;
+        let mut pool = CompressionPool::new();
+        let mut decoder = Decoder::new(Role::Server, COUNT, None);
+        let (mut grown, mut capacity) = (0, 0);
+        for number in 0..COUNT {
+            let opcode = if number == 0 { Opcode::Binary } else { Opcode::Continuation };
+            let mut bytes = vec![];
+            frame::encode(opcode, Some(KEY), &[], b"x", &mut bytes);
+            bytes[0] &= 0x7f; // not the last
+            let length = bytes.len();
+            assert_eq!(decoder.decode(&mut bytes, &mut pool), Ok((length, None)));
+            let now = decoder.held_bytes();
+            grown += usize::from(now != capacity);
+            capacity = now;
+        }
+        assert!(grown <= 16, "the buffer has grown {grown} times");
+        assert_eq!(capacity, COUNT + size_of::<Message>(), "and never beyond what is allowed");
     }
 
     #[test]
