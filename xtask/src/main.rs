@@ -49,6 +49,11 @@ const VERBS: &[Verb] = &[
         run: fuzzing::fuzz,
     },
     Verb {
+        name: "bounds",
+        about: "what hostile clients cost a server, at length; with a word, only the rows that have it",
+        run: bounds,
+    },
+    Verb {
         name: "peers",
         about: "install the programs of other projects that tests talk to",
         run: peers,
@@ -142,6 +147,12 @@ fn autobahn(_: &[String]) -> Result<(), Failed> {
 /// A crate of its own, so that building the rest does not wait for it.
 fn bench(args: &[String]) -> Result<(), Failed> {
     step("bench", cargo(&["run", "--quiet", "--package", "bench", "--"]).args(args))
+}
+
+/// The short forms are part of the tests.
+fn bounds(args: &[String]) -> Result<(), Failed> {
+    let mut bounds = cargo(&["run", "--package", "bounds", "--"]);
+    step("bounds", bounds.args(args))
 }
 
 fn peers(_: &[String]) -> Result<(), Failed> {

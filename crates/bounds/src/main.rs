@@ -1,0 +1,39 @@
+//! `bounds [WORD]`: the long forms of the rows, as a table; with a word, those whose name has it.
+//! `bounds --short [WORD]`: the short forms. `bounds serve CONFIG`: the server that they are about.
+
+use std::process::ExitCode;
+
+use bounds::row::{ROWS, Size};
+use bounds::{child, serve};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+fn main() -> ExitCode {
+    let mut args: Vec<_> = std::env::args().skip(1).collect();
+    if let [verb, config] = &args[..]
+        && verb == "serve"
+    {
+        serve::run(config, &HEAP);
+        return ExitCode::SUCCESS;
+    }
+    let size = match args.first() {
+        Some(first) if first == "--short" => {
+            args.remove(0);
+            Size::Short
+        }
+        _ => Size::Long,
+    };
+    let word = args.first().map_or("", String::as_str);
+    child::set_program(std::env::current_exe().expect("a program has a path"));
+    let mut holds = true;
+    for (name, measure) in ROWS.iter().filter(|(name, _)| name.contains(word)) {
+        println!("── {name}");
+        for row in measure(size) {
+            println!("{row}");
+            holds &= row.holds;
+        }
+    }
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
