@@ -68,6 +68,8 @@ mod scratch;
 mod stream;
 #[cfg(feature = "__connections")]
 mod tally;
+#[cfg(feature = "__connections")]
+mod transit;
 
 #[cfg(all(test, feature = "__engineio"))]
 mod echo;

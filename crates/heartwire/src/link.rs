@@ -25,8 +25,10 @@ enum Unsent {
         start: usize,
         progress: Progress,
     },
-    /// The stream has failed before it took everything.
-    Lost,
+    /// The stream has failed, and so many bytes are lost with it.
+    Lost {
+        bytes: usize,
+    },
 }
 
 impl Link {
@@ -57,14 +59,15 @@ impl Link {
         if output.is_empty() {
             return Ok(());
         }
-        if let Unsent::Lost = self.unsent {
+        if let Unsent::Lost { bytes } = &mut self.unsent {
+            *bytes += output.len();
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         while !output.is_empty() {
             match self.stream.poll_write(cx, output) {
                 Poll::Ready(Ok(count)) if count > 0 => output = &output[count..],
                 Poll::Ready(failed) => {
-                    self.unsent = Unsent::Lost;
+                    self.unsent = Unsent::Lost { bytes: output.len() };
                     return Err(failed.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
                 }
                 Poll::Pending => {
@@ -104,7 +107,7 @@ impl Link {
     pub(crate) fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<()> {
         let (bytes, start, progress) = match &mut self.unsent {
             Unsent::Nothing => return Ok(()),
-            Unsent::Lost => return Err(io::ErrorKind::BrokenPipe.into()),
+            Unsent::Lost { .. } => return Err(io::ErrorKind::BrokenPipe.into()),
             Unsent::Rest { bytes, start, progress } => (bytes, start, progress),
         };
         while *start < bytes.len() {
@@ -139,16 +142,30 @@ impl Link {
     /// Bytes that the stream has not taken.
     pub(crate) fn unsent_bytes(&self) -> usize {
         match &self.unsent {
-            Unsent::Nothing | Unsent::Lost => 0,
+            Unsent::Nothing | Unsent::Lost { .. } => 0,
             Unsent::Rest { bytes, start, .. } => bytes.len() - start,
         }
+    }
+
+    /// Bytes that the peer's system has not confirmed, as far as the kernel tells: those that the stream has
+    /// not taken, and those that are on their way.
+    pub(crate) fn outstanding(&self) -> usize {
+        let unsent = match &self.unsent {
+            Unsent::Nothing => 0,
+            Unsent::Lost { bytes } => *bytes,
+            // A layer between holds some, and does not say how many.
+            Unsent::Rest { bytes, start, .. } if *start == bytes.len() => return usize::MAX,
+            Unsent::Rest { bytes, start, .. } => bytes.len() - start,
+        };
+        let on_their_way = self.tcp().and_then(|tcp| heartwire_sys::unconfirmed(tcp).ok());
+        unsent + on_their_way.unwrap_or(0)
     }
 
     /// When the peer is too slow with taking what there is to take, if it may take `patience` for each
     /// step.
     pub(crate) fn stalled_at(&self, patience: Duration) -> Option<Instant> {
         match &self.unsent {
-            Unsent::Nothing | Unsent::Lost => None,
+            Unsent::Nothing | Unsent::Lost { .. } => None,
             Unsent::Rest { progress, .. } => Some(progress.stalled_at(patience)),
         }
     }

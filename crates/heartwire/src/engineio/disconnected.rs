@@ -19,7 +19,8 @@ pub struct Disconnected {
     /// The HTTP status of the answer that has broken a session that polls, on the client.
     pub status: Option<u16>,
     /// Messages that this side had accepted for sending and that may not have arrived: they waited, or
-    /// were written to a connection that broke before it took them all.
+    /// were written to a connection that broke before it took them all, or (on Linux) before the peer's
+    /// system had confirmed them.
     pub unsent: usize,
     /// The transport that the session was on.
     pub transport: Transport,

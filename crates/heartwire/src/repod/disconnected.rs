@@ -15,7 +15,8 @@ pub struct Disconnected {
     /// What exactly happened, in words, where there is more to say.
     pub detail: Option<Cow<'static, str>>,
     /// Messages that this side had accepted for sending and that may not have arrived: they waited, or
-    /// were written to a connection that broke before it took them all.
+    /// were written to a connection that broke before it took them all, or (on Linux) before the peer's
+    /// system had confirmed them.
     pub unsent: usize,
 }
 

@@ -18,14 +18,17 @@ use crate::link::Link;
 use crate::mailbox::Mailbox;
 use crate::scratch::{Buffers, Scratch};
 use crate::stream::Stream;
+use crate::transit::Transit;
 
 /// One connection: its bytes, its session, its clock.
 pub(super) struct Driver {
     link: Link,
     decoder: FrameDecoder,
     session: Session<Frame>,
-    /// Messages of which the peer's network may not have everything.
-    in_flight: usize,
+    /// Messages that are gathered for the next write.
+    gathered: usize,
+    /// Messages of which the peer's system may not have everything.
+    transit: Transit,
     stall_timeout: Duration,
     /// When something was sent.
     sent_at: Instant,
@@ -74,7 +77,8 @@ impl Driver {
             link: Link::new(stream),
             decoder: FrameDecoder::new(config.max_payload),
             session: Session::open(now, config, role),
-            in_flight: 0,
+            gathered: 0,
+            transit: Transit::default(),
             stall_timeout,
             sent_at: now,
             sample_at: now,
@@ -148,9 +152,7 @@ impl Driver {
             !queue.is_empty() || queue.ending() != Ending::Open
         });
         let written = self.link.try_write(now, output);
-        if written {
-            self.in_flight = 0;
-        }
+        self.account(output.len());
         written && !left
     }
 
@@ -168,20 +170,20 @@ impl Driver {
         earliest([self.session.next_deadline(), self.link.stalled_at(self.stall_timeout)])
     }
 
-    /// Messages of which the peer's network may not have everything.
+    /// Messages of which the peer's system may not have everything.
     pub(super) fn in_flight(&self) -> usize {
-        self.in_flight
+        self.transit.messages(self.link.outstanding())
     }
 
     /// Sends what is unsent, as long as there is hope that the peer takes it, and until `cut_off` at most.
-    /// Returns the link, for a farewell until that time at most, and how many messages it may not have
-    /// delivered.
+    /// Returns the link, for a farewell until that time at most, and how many messages may not have arrived:
+    /// if this side has ended the connection, those that the network has not taken.
     pub(super) async fn finish(
         self,
         reason: DisconnectReason,
         cut_off: impl Future<Output = ()>,
     ) -> (Link, Instant, usize) {
-        let Self { mut link, session, in_flight, .. } = self;
+        let Self { mut link, session, transit, .. } = self;
         let deadline = session.farewell_deadline(Instant::now());
         let flushed = match reason {
             DisconnectReason::SlowPeer | DisconnectReason::ConnectionError => link.is_flushed(),
@@ -194,7 +196,12 @@ impl Driver {
                 }
             }
         };
-        (link, deadline, if flushed { 0 } else { in_flight })
+        let unsent = match flushed && reason == DisconnectReason::Closed {
+            true => 0,
+            // What is on its way may not arrive any more.
+            false => transit.messages(link.outstanding()),
+        };
+        (link, deadline, unsent)
     }
 
     /// Sends what the session and the user want sent, as far as the link takes it. Ready when the
@@ -221,12 +228,11 @@ impl Driver {
                 self.sent_at = now;
             }
             let written = self.link.write(cx, now, output);
+            self.account(output.len());
             output.clear();
             if let Err(error) = written {
                 detail.get_or_insert_with(|| error.to_string());
                 self.session.handle_socket_end(SocketEnd::Failed);
-            } else if self.link.is_flushed() {
-                self.in_flight = 0;
             }
             if let Some(reason) = ended {
                 return Poll::Ready(reason);
@@ -247,14 +253,14 @@ impl Driver {
         output: &mut Vec<u8>,
         traffic: &Traffic,
     ) -> Option<DisconnectReason> {
-        let (start, before) = (output.len(), self.in_flight);
+        let (start, before) = (output.len(), self.gathered);
         let mut ended = None;
         while output.len() < BATCH_BYTES {
             match self.session.poll_output(now, queue) {
                 Some(Output::Greet) => output.extend_from_slice(GREETING),
                 Some(Output::Send(frame)) => {
                     output.extend_from_slice(frame.as_bytes());
-                    self.in_flight += 1;
+                    self.gathered += 1;
                 }
                 // It is closed by whoever is told of the end.
                 Some(Output::CloseSocket) => {}
@@ -265,8 +271,15 @@ impl Driver {
                 None => break,
             }
         }
-        traffic.sent((self.in_flight - before) as u64, output.len() - start);
+        traffic.sent((self.gathered - before) as u64, output.len() - start);
         ended
+    }
+
+    /// Takes into account that `length` bytes were written, and the gathered messages with them.
+    #[inline]
+    fn account(&mut self, length: usize) {
+        let gathered = std::mem::take(&mut self.gathered);
+        self.transit.sent(gathered, length, || self.link.outstanding());
     }
 
     /// Handles what has arrived. Returns what the peer did wrong, if it did.
@@ -309,7 +322,7 @@ impl Driver {
             self.session.handle_partial(now);
         }
         let Replies { output, count } = replies;
-        self.in_flight += count;
+        self.gathered += count;
         traffic.sent(count as u64, output.len() - start);
         traffic.received(frames, bytes.len());
         problem

@@ -80,9 +80,9 @@
 //! # What becomes of messages
 //!
 //! What a `send` has accepted is delivered once and in order, or counted: in [`Disconnected::unsent`] when a
-//! connection ends, in [`Event::GaveUp`](client::Event::GaveUp) when none comes. What the network has taken
-//! is out of sight: where a peer vanishes, or resets the connection, bytes that were on their way are lost,
-//! and repod has no receipts that would tell.
+//! connection ends, in [`Event::GaveUp`](client::Event::GaveUp) when none comes. Where a
+//! connection breaks, what the peer's system had not confirmed counts as unsent, if the system tells (Linux
+//! does). What it had confirmed and the peer did not read is out of sight: repod has no receipts.
 //!
 //! Queues are bounded in both directions. A full send queue is an error of `try_send`
 //! ([`SendError::Full`]), a wait of `send`, and if the server wants it, the end of the connection

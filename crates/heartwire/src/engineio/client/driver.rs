@@ -357,8 +357,9 @@ impl Driver {
         now: Instant,
         reason: DisconnectReason,
     ) -> Poll<Progress> {
-        let waits = reason.is_asked_for() && !self.shared.mailbox.is_discarded();
-        self.unsent += ready!(self.socket.poll_farewell(cx, now, waits));
+        let meant = reason.is_asked_for();
+        let waits = meant && !self.shared.mailbox.is_discarded();
+        self.unsent += ready!(self.socket.poll_farewell(cx, now, waits, meant));
         if let Some(post) = &mut self.post {
             match post.poll(cx) {
                 Poll::Ready(Ok(())) => {}

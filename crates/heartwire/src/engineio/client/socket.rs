@@ -20,6 +20,7 @@ use super::websocket::Opened;
 use crate::codec::{Codec, Received};
 use crate::link::Link;
 use crate::scratch::{Buffers, Scratch, Workspace};
+use crate::transit::Transit;
 
 /// The WebSocket of a session.
 pub(super) enum Socket {
@@ -35,14 +36,16 @@ pub(super) struct OpenSocket {
     /// What arrived before there was a codec.
     early: Bytes,
     codec: Codec,
-    /// Messages of which the server's network may not have everything.
-    in_flight: usize,
+    /// Messages that are gathered for the next write.
+    gathered: usize,
+    /// Messages of which the server's system may not have everything.
+    transit: Transit,
     stage: Stage,
 }
 
 pub(super) struct ClosingSocket {
     link: Link,
-    in_flight: usize,
+    transit: Transit,
     /// When to wait no longer.
     patience: Pin<Box<Sleep>>,
 }
@@ -81,7 +84,8 @@ impl Socket {
                     link,
                     early,
                     codec,
-                    in_flight: 0,
+                    gathered: 0,
+                    transit: Transit::default(),
                     stage: Stage::Talking,
                 }));
                 Poll::Ready(Ok(protocol))
@@ -104,8 +108,8 @@ impl Socket {
     /// Messages of which the server's network may not have everything.
     pub(super) fn in_flight(&self) -> usize {
         match self {
-            Self::Open(socket) => socket.in_flight,
-            Self::Closing(socket) => socket.in_flight,
+            Self::Open(socket) => socket.transit.messages(socket.link.outstanding()),
+            Self::Closing(socket) => socket.transit.messages(socket.link.outstanding()),
             Self::None | Self::Opening(_) => 0,
         }
     }
@@ -130,7 +134,7 @@ impl Socket {
         if let Self::Open(socket) = self {
             let Buffers { output, workspace, .. } = &mut **scratch;
             message.encode(&mut socket.codec, &mut workspace.pool, output);
-            socket.in_flight += 1;
+            socket.gathered += 1;
         }
     }
 
@@ -156,15 +160,14 @@ impl Socket {
     ) -> std::io::Result<()> {
         let Self::Open(socket) = self else { return Ok(()) };
         let written = socket.link.write(cx, now, output);
-        if written.is_ok() && socket.link.is_flushed() {
-            socket.in_flight = 0;
-        }
+        let gathered = std::mem::take(&mut socket.gathered);
+        socket.transit.sent(gathered, output.len(), || socket.link.outstanding());
         if let Stage::Closing = socket.stage
             && let Self::Open(socket) = std::mem::replace(self, Self::None)
         {
-            let OpenSocket { link, in_flight, .. } = *socket;
+            let OpenSocket { link, transit, .. } = *socket;
             let patience = Box::pin(tokio::time::sleep(close_timeout));
-            *self = Self::Closing(Box::new(ClosingSocket { link, in_flight, patience }));
+            *self = Self::Closing(Box::new(ClosingSocket { link, transit, patience }));
         }
         written
     }
@@ -197,19 +200,23 @@ impl Socket {
     }
 
     /// Sends the last of a WebSocket that is closed, if it is worth waiting for. Ready with the number of
-    /// messages that may not have arrived.
+    /// messages that may not have arrived: if the end was `meant`, those that the network has not taken.
     pub(super) fn poll_farewell(
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
         waits: bool,
+        meant: bool,
     ) -> Poll<usize> {
         let Self::Closing(socket) = self else { return Poll::Ready(0) };
         let flushed = socket.link.flush(cx, now).is_ok() && socket.link.is_flushed();
         if !flushed && waits && socket.patience.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        let lost = if flushed { 0 } else { socket.in_flight };
+        let lost = match flushed && meant {
+            true => 0,
+            false => socket.transit.messages(socket.link.outstanding()),
+        };
         self.release();
         Poll::Ready(lost)
     }

@@ -66,7 +66,10 @@ impl Home {
         let lost = self.take_answer(poll).map_or(0, |answer| answer.messages.len());
         match self {
             Self::Polling(polling) => {
-                polling.undelivered += lost;
+                if lost > 0 {
+                    polling.undelivered += lost;
+                    polling.unconfirmed = 0;
+                }
                 polling.session.handle_poll_gone(poll);
                 polling.explain("GET left before its answer");
             }
@@ -97,6 +100,8 @@ pub(super) struct Polling {
     course: Course,
     /// Messages that were taken for a GET which did not stay for them.
     undelivered: usize,
+    /// Messages of the last answer: that it has arrived is known from the next GET.
+    pub(super) unconfirmed: usize,
 }
 
 /// The answer to a GET.
@@ -145,6 +150,7 @@ impl Polling {
             detail: None,
             course: Course::Open,
             undelivered: 0,
+            unconfirmed: 0,
         }
     }
 
@@ -162,6 +168,7 @@ impl Polling {
         while let Some(output) = self.session.poll_output(now, &mut inner.queue) {
             match output {
                 Output::Respond { poll, body, messages } => {
+                    self.unconfirmed = messages.len();
                     self.answers.push(Answer { poll, body, messages });
                     self.poll_waker.take().into_iter().for_each(Waker::wake);
                 }
@@ -211,7 +218,9 @@ impl Polling {
         match std::mem::replace(&mut self.course, Course::Told) {
             Course::Ended(reason) => {
                 let detail = self.detail.take();
-                Some(End { reason, detail, undelivered: self.undelivered })
+                // Who leaves, or is told to, has heard enough.
+                let unconfirmed = if reason.is_asked_for() { 0 } else { self.unconfirmed };
+                Some(End { reason, detail, undelivered: self.undelivered + unconfirmed })
             }
             before @ (Course::Open | Course::Upgraded | Course::Told) => {
                 self.course = before;

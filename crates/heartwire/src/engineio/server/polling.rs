@@ -44,6 +44,7 @@ fn begin(
             return Ok(stage);
         }
         let result = polling.session.handle_poll(now);
+        polling.unconfirmed = 0;
         polling.explain("GET while another one waits");
         result.map(Stage::Waiting)
     });

@@ -164,19 +164,17 @@ impl Socket {
             let gathered = std::mem::take(&mut turn.gathered);
             turn.traffic.messages_sent += gathered as u64;
             turn.traffic.bytes_sent += length as u64;
-            self.in_flight += gathered;
+            self.transit.sent(gathered, length, || self.link.outstanding());
             match written {
                 Ok(()) => {
                     if self.receipts.is_some() || !turn.tracked.is_empty() {
                         self.confirm(unsent, length, &mut turn.tracked);
                     }
-                    if self.link.is_flushed() {
-                        self.in_flight = 0;
-                    }
                 }
                 Err(error) => self.fail(&error, turn),
             }
-            connection.shared.set_unsent(self.in_flight, self.link.unsent_bytes());
+            let unsent = self.transit.messages(self.unsent());
+            connection.shared.set_unsent(unsent, self.link.unsent_bytes());
             if let Some(reason) = ended {
                 return Poll::Ready(reason);
             }

@@ -12,6 +12,7 @@ use super::super::written::Receipts;
 use crate::codec::Codec;
 use crate::link::Link;
 use crate::scratch::{Buffers, Scratch};
+use crate::transit::Transit;
 
 /// A session and its WebSocket.
 pub(super) struct Socket {
@@ -21,8 +22,8 @@ pub(super) struct Socket {
     /// Bytes that have arrived and are not handled yet: from before the session was at home here, or
     /// behind a message after which the user wanted to hear no more.
     pub(super) early: Early,
-    /// Messages of which the peer's network may not have everything.
-    pub(super) in_flight: usize,
+    /// Messages of which the peer's system may not have everything.
+    pub(super) transit: Transit,
     /// Whom to tell when they have been written; mostly nobody waits.
     pub(super) receipts: Option<Box<Receipts>>,
 }
@@ -63,7 +64,7 @@ impl Socket {
         early: Box<[u8]>,
     ) -> Self {
         let early = Early::new(early);
-        Self { session, link, codec, early, in_flight: 0, receipts: None }
+        Self { session, link, codec, early, transit: Transit::default(), receipts: None }
     }
 
     /// Sends the handshake, and what else a client gets first.
@@ -106,10 +107,9 @@ impl Socket {
         earliest([self.session.next_deadline(), self.link.stalled_at(patience)])
     }
 
-    /// The link, for a farewell, how many messages it may not have delivered, and whom to tell if it
-    /// does.
-    pub(super) fn into_link(self) -> (Link, usize, Option<Box<Receipts>>) {
-        (self.link, self.in_flight, self.receipts)
+    /// The link, for a farewell, the messages on their way, and whom to tell when they are written.
+    pub(super) fn into_link(self) -> (Link, Transit, Option<Box<Receipts>>) {
+        (self.link, self.transit, self.receipts)
     }
 }
 

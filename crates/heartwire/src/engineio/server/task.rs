@@ -205,7 +205,7 @@ async fn say_goodbye(
     socket: Box<Socket>,
     end: pump::End,
 ) {
-    let (mut link, mut unsent, receipts) = socket.into_link();
+    let (mut link, transit, receipts) = socket.into_link();
     let heard = match end.reason {
         DisconnectReason::PingTimeout
         | DisconnectReason::SlowPeer
@@ -216,9 +216,13 @@ async fn say_goodbye(
         }
     };
     if heard {
-        unsent = 0;
         receipts.into_iter().for_each(|receipts| receipts.confirm_all());
     }
+    // Where nobody meant to end it, what is on its way may not arrive any more.
+    let unsent = match heard && end.reason.is_asked_for() {
+        true => 0,
+        false => transit.messages(link.outstanding()),
+    };
     server.finish(&shared, end.reason, end.detail, unsent);
     drop((server, shared));
     link.farewell(FAREWELL).await;

@@ -15,6 +15,7 @@ mod hooks;
 mod hostile;
 mod layer;
 mod limits;
+mod loss;
 mod options;
 mod proxy;
 mod raw;

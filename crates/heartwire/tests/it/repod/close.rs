@@ -404,3 +404,28 @@ fn aruntime_that_stops_ends_its_clients() {
         });
     });
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_peers_system_has_not_confirmed_is_unsent() {
+    run(async {
+        let mut server = silent(Server::builder()).await;
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(1).unwrap(); // the system makes it its least
+        let addr = ([127, 0, 0, 1], server.port()).into();
+        let client = socket.connect(addr).await.unwrap();
+        let channel = server.channel().await;
+        // Less than a system takes, and more than the least that one receives.
+        let text = "x".repeat(4000);
+        for _ in 0..10 {
+            channel.send(&json!({"action": "text", "text": text})).await.unwrap();
+        }
+        while channel.waiting() != (0, 0) {
+            tokio::task::yield_now().await;
+        }
+        drop(client); // with bytes that were not read: that is a reset
+        let end = server.disconnected().await;
+        assert_ne!(end.reason, DisconnectReason::Closed);
+        assert!((8..=10).contains(&end.unsent), "{end:?}");
+    });
+}
