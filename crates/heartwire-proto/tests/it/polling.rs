@@ -172,6 +172,20 @@ fn a_get_that_is_left_ends_the_session() {
     server.orders(vec![Output::Closed(DisconnectReason::TransportClose)]);
 }
 
+/// A close packet says that the server wants the client to go, and a client that is told so does not come again.
+#[test]
+fn a_client_whose_post_was_lost_is_not_told_to_leave() {
+    let mut server = Server::new();
+    let poll = server.session.handle_poll(server.now).unwrap();
+    server.session.handle_post(server.now).unwrap();
+    server.session.handle_post_failed(None);
+    server.orders(vec![
+        Output::Respond { poll, body: b"6".to_vec(), messages: vec![] },
+        Output::Closed(DisconnectReason::TransportClose),
+    ]);
+    assert_eq!(server.session.handle_poll(server.now), Err(Refusal::UnknownSession));
+}
+
 struct Server {
     session: ServerSession<Message>,
     queue: SendQueue<Message>,

@@ -260,7 +260,8 @@ impl<T: Outgoing> ServerSession<T> {
             Some(Refusal::ParseError) => DisconnectReason::ParseError,
             Some(_) => DisconnectReason::TransportError,
         };
-        self.end(reason, Goodbye::Close);
+        let goodbye = if refusal.is_none() { Goodbye::Noop } else { Goodbye::Close };
+        self.end(reason, goodbye);
     }
 
     /// Takes a request to go on over a WebSocket.
@@ -614,7 +615,8 @@ impl<T: Outgoing> ServerSession<T> {
 enum Goodbye {
     /// That the session is over.
     Close,
-    /// Nothing: the client has ended the session itself.
+    /// Nothing: the client has ended the session itself, or the network has lost its POST, and the next GET
+    /// tells. A client that is told to leave does not come again.
     Noop,
 }
 
