@@ -10,6 +10,9 @@ use serde_json::Value;
 
 pub mod autobahn;
 
+mod faketime;
+pub use faketime::faketime;
+
 mod repodnet;
 pub use repodnet::{Repodnet, repodnet};
 
