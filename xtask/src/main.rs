@@ -54,6 +54,11 @@ const VERBS: &[Verb] = &[
         run: bounds,
     },
     Verb {
+        name: "chaos",
+        about: "bad networks, as root; `chaos help` lists what else there is. All eighty take a while",
+        run: chaos,
+    },
+    Verb {
         name: "peers",
         about: "install the programs of other projects that tests talk to",
         run: peers,
@@ -155,6 +160,14 @@ fn bounds(args: &[String]) -> Result<(), Failed> {
     step("bounds", bounds.args(args))
 }
 
+/// Twelve of the networks, and short forms of the faults, are part of the tests.
+fn chaos(args: &[String]) -> Result<(), Failed> {
+    const FAULTS: [&str; 6] = ["kill-servers", "kill-clients", "freeze", "clock", "drain", "help"];
+    let names_fault = args.first().is_some_and(|first| FAULTS.contains(&first.as_str()));
+    let what: &[&str] = if names_fault { &[] } else { &["network"] };
+    step("chaos", cargo(&["run", "--quiet", "--package", "chaos", "--"]).args(what).args(args))
+}
+
 fn peers(_: &[String]) -> Result<(), Failed> {
     println!("── peers: Python and npm packages below target/peers");
     let start = Instant::now();
@@ -162,7 +175,7 @@ fn peers(_: &[String]) -> Result<(), Failed> {
     let node = interop::node_modules();
     let autobahn = interop::autobahn::environment();
     let repodnet = interop::repodnet().map(|repodnet| repodnet.python);
-    for place in [python, node, autobahn].into_iter().chain(repodnet) {
+    for place in [python, node, autobahn].into_iter().chain(repodnet).chain(interop::faketime()) {
         println!("   {}", place.display());
     }
     println!("── peers: {:.0?}", start.elapsed());
