@@ -16,6 +16,9 @@
 
 mod finding;
 
+mod trust;
+pub use trust::{InvalidTrust, Trust};
+
 mod target;
 pub use target::{InvalidTarget, Target};
 

@@ -3,14 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::trust::Trust;
+
 /// Where the server is.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// The name or address, without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
     /// The path of the endpoint.
     pub(crate) path: String,
+    /// Whether it speaks TLS, and whose certificates count then. Without it, the system's.
+    pub(crate) tls: Option<Option<Trust>>,
 }
 
 impl Target {
@@ -18,6 +22,30 @@ impl Target {
     pub(crate) fn authority(&self) -> String {
         let Self { host, port, .. } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+
+    /// The scheme of its web pages.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// The origin of its web pages.
+    pub(crate) fn own_origin(&self) -> String {
+        format!("{}://{}", self.scheme(), self.authority())
+    }
+
+    /// Whether the server speaks TLS.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// The same server, of which such certificates count if it speaks TLS. Default: those that the system
+    /// trusts.
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        if let Some(trusted) = &mut self.tls {
+            *trusted = Some(trust);
+        }
+        self
     }
 
     /// The same server with its endpoint at `path`.
@@ -30,15 +58,13 @@ impl Target {
 impl FromStr for Target {
     type Err = InvalidTarget;
 
-    /// Reads `http://host:port/path` or `ws://…`. Without a path, the endpoint is `/engine.io/`.
+    /// Reads `http://host:port/path`, or `ws`, `https`, `wss`. Without a path, the endpoint is `/engine.io/`.
     fn from_str(url: &str) -> Result<Self, InvalidTarget> {
         let invalid = |why| InvalidTarget { url: url.to_owned(), why };
-        let rest = match url.split_once("://") {
-            Some(("http" | "ws", rest)) => rest,
-            Some(("https" | "wss", _)) => {
-                return Err(invalid("TLS is not spoken here: check the server behind it"));
-            }
-            _ => return Err(invalid("expected http://host:port or ws://host:port")),
+        let (tls, usual_port, rest) = match url.split_once("://") {
+            Some(("http" | "ws", rest)) => (None, 80, rest),
+            Some(("https" | "wss", rest)) => (Some(None), 443, rest),
+            _ => return Err(invalid("expected http, https, ws or wss, as in http://host:port")),
         };
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
@@ -51,14 +77,14 @@ impl FromStr for Target {
             Some((host, port)) if !port.ends_with(']') => {
                 (host, port.parse().map_err(|_| invalid("the port is no number below 65536"))?)
             }
-            _ => (authority, 80),
+            _ => (authority, usual_port),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
             return Err(invalid("the host is missing"));
         }
         let path = if path.len() > 1 { path } else { "/engine.io/" };
-        Ok(Self { host: host.to_owned(), port, path: path.to_owned() })
+        Ok(Self { host: host.to_owned(), port, path: path.to_owned(), tls })
     }
 }
 
@@ -87,8 +113,10 @@ mod tests {
         check("ws://localhost", "localhost:80", "/engine.io/");
         check("http://[::1]:3000/", "[::1]:3000", "/engine.io/");
         check("http://example.com/socket.io/", "example.com:80", "/socket.io/");
+        check("https://example.com", "example.com:443", "/engine.io/");
+        check("wss://example.com:5000/x/", "example.com:5000", "/x/");
         for bad in
-            ["localhost:5000", "https://x", "http://", "http://x:y", "http://a@b", "http://x/?y"]
+            ["localhost:5000", "ftp://x", "http://", "http://x:y", "http://a@b", "http://x/?y"]
         {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
         }

@@ -1,21 +1,30 @@
-//! A TCP connection to the server, and what has come over it.
+//! A connection to the server, by TCP or TLS, and what has come over it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::time::Duration;
+
+use rustls::{ClientConnection, StreamOwned};
 
 use super::finding::{Verdict, fail, quoted};
 use super::frame::{Frame, Received};
 use super::request::Request;
 use super::response::Response;
 use super::target::Target;
+use super::trust::{self, Trust};
 
-/// A TCP connection to the server.
+/// A connection to the server.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     received: Vec<u8>,
     patience: Duration,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 /// What became of waiting for bytes.
@@ -45,16 +54,27 @@ impl Wire {
             }
             Err(last)
         };
-        match connect() {
-            Ok(stream) => Ok(Self { stream, received: vec![], patience }),
-            Err(error) => fail("a server that takes connections", error.to_string()),
-        }
+        let tcp = match connect() {
+            Ok(stream) => stream,
+            Err(error) => return fail("a server that takes connections", error.to_string()),
+        };
+        let stream = match &target.tls {
+            None => Stream::Tcp(tcp),
+            Some(trust) => match secure(trust.as_ref(), &target.host, tcp) {
+                Ok(stream) => Stream::Tls(Box::new(stream)),
+                Err(error) => return fail("a server that speaks TLS", error),
+            },
+        };
+        Ok(Self { stream, received: vec![], patience })
     }
 
     /// Sends bytes. A server that has closed the connection already has its reasons: they show when its
     /// answer is read.
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref());
+        let _ = match &mut self.stream {
+            Stream::Tcp(stream) => stream.write_all(bytes.as_ref()),
+            Stream::Tls(stream) => stream.write_all(bytes.as_ref()).and_then(|()| stream.flush()),
+        };
     }
 
     /// Sends a request.
@@ -63,8 +83,11 @@ impl Wire {
     }
 
     /// Tells the server that nothing more will come.
-    pub(crate) fn finish(&self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+    pub(crate) fn finish(&mut self) {
+        if let Stream::Tls(stream) = &mut self.stream {
+            trust::end(stream);
+        }
+        let _ = self.stream.tcp().shutdown(Shutdown::Write);
     }
 
     /// The answer to a request.
@@ -214,13 +237,17 @@ impl Wire {
     /// Gives up on answers earlier, or later.
     pub(crate) fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
-        let _ = self.stream.set_read_timeout(Some(patience.max(Duration::from_millis(1))));
+        let _ = self.stream.tcp().set_read_timeout(Some(patience.max(Duration::from_millis(1))));
     }
 
     fn fill(&mut self) -> Arrival {
         let mut bytes = [0; 16 * 1024];
         loop {
-            return match self.stream.read(&mut bytes) {
+            let read = match &mut self.stream {
+                Stream::Tcp(stream) => stream.read(&mut bytes),
+                Stream::Tls(stream) => stream.read(&mut bytes),
+            };
+            return match read {
                 Ok(0) => Arrival::End,
                 Ok(count) => {
                     self.received.extend_from_slice(&bytes[..count]);
@@ -234,6 +261,31 @@ impl Wire {
             };
         }
     }
+}
+
+impl Stream {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+fn secure(
+    trust: Option<&Trust>,
+    host: &str,
+    stream: TcpStream,
+) -> Result<StreamOwned<ClientConnection, TcpStream>, String> {
+    let system;
+    let trust = match trust {
+        Some(trust) => trust,
+        None => {
+            system = Trust::system().map_err(|error| error.to_string())?;
+            &system
+        }
+    };
+    trust.secure(host, stream).map_err(|error| error.to_string())
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {

@@ -17,6 +17,15 @@ use crate::address::Address;
 /// Realtime connections that stay up and lose nothing: Engine.IO v4 and repod, servers and clients.
 #[derive(Debug, Parser)]
 #[command(name = "heartwire", version, styles = STYLES, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  heartwire demo                                         see what it does
+  heartwire serve                                        a server that echoes, on port 5000
+  heartwire connect http://localhost:5000                talk to it
+  heartwire check http://localhost:5000                  is it right?
+  heartwire bench http://localhost:5000                  how fast is it?
+
+Each command has more: heartwire COMMAND --help")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -64,6 +73,7 @@ pub(crate) enum Command {
 Examples:
   heartwire check http://localhost:5000                  everything
   heartwire check http://localhost:3000 --only upgrade --only heartbeat
+  heartwire check https://localhost:5443 --cacert ca.pem
   heartwire check --list                                 what is checked, and who asks for it
 
 The server has to echo messages, or what depends on it is skipped. What waits for pings is skipped
@@ -71,7 +81,8 @@ where a silent client lives for more than five seconds.
 
 Exit codes: 0 right, 1 wrong, 2 wrong arguments, 3 no Engine.IO server")]
 pub(crate) struct Check {
-    /// Address of the server: http or ws, and the path of its endpoint unless that is /engine.io/.
+    /// Address of the server: http, https, ws or wss, and the path of its endpoint unless that is
+    /// /engine.io/.
     #[arg(required_unless_present = "list")]
     pub(crate) url: Option<String>,
 
@@ -86,6 +97,14 @@ pub(crate) struct Check {
     /// Path of the endpoint.
     #[arg(long, value_name = "PATH")]
     pub(crate) path: Option<String>,
+
+    /// Trust servers with certificates of these authorities (PEM) alone, not the system's.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) cacert: Option<PathBuf>,
+
+    /// Check the server whatever its certificate says.
+    #[arg(short = 'k', long, help_heading = "TLS", conflicts_with = "cacert")]
+    pub(crate) insecure: bool,
 
     /// Tell what is known to be different at this server from what is wrong.
     #[arg(long, value_enum, value_name = "SERVER")]
@@ -136,6 +155,14 @@ pub(crate) struct Man {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  heartwire demo                                         watch it
+  heartwire demo --json                                  the same as JSON, for programs
+
+It needs no network and no other program: server and clients talk over this machine's loopback.
+
+Exit codes: 0 everything arrived, 1 something did not")]
 pub(crate) struct Demo {
     /// One JSON object a line instead of words.
     #[arg(long)]

@@ -126,7 +126,7 @@ pub(super) static CASES: &[Case] = &[
         "RFC 9112, § 3.2.2",
         |server| {
             let target =
-                format!("http://{}{}?{HANDSHAKE}", server.target.authority(), server.target.path);
+                format!("{}?{HANDSHAKE}", server.target.own_origin() + &server.target.path);
             let request = Request::new("GET", target, server.target.authority());
             server.exchange(&request)?.status(&[200])
         },

@@ -7,7 +7,7 @@ use super::super::server::{Server, skip};
 
 pub(super) static CASES: &[Case] = &[
     Case::new("origin/same", "a page of the server's own origin is let in", ORIGIN, |server| {
-        let own = format!("http://{}", server.target.authority());
+        let own = server.target.own_origin();
         let polling = server.request("GET", POLLING).header("Origin", &own);
         server.exchange(&polling)?.status(&[200])?;
         let websocket = server.upgrade_request(WEBSOCKET).header("Origin", &own);
@@ -61,17 +61,22 @@ pub(super) static CASES: &[Case] = &[
         polling(server, "null")
     }),
     Case::new("origin/other-port", "another port is another origin", "RFC 6454, § 4", |server| {
-        polling(server, &format!("http://{}:1", server.target.host))
+        polling(server, &format!("{}://{}:1", server.target.scheme(), server.target.host))
     }),
     Case::new(
         "origin/lookalike",
         "a name that begins with the server's is another one",
         ORIGIN,
-        |server| polling(server, &format!("http://{}.evil.example", server.target.host)),
+        |server| {
+            polling(
+                server,
+                &format!("{}://{}.evil.example", server.target.scheme(), server.target.host),
+            )
+        },
     ),
     Case::new("origin/two", "two origins are nobody's", "RFC 6454, § 7.3", |server| {
         needs_closed_doors(server)?;
-        let own = format!("http://{}", server.target.authority());
+        let own = server.target.own_origin();
         let request = server.request("GET", POLLING).header("Origin", own);
         refused(server, &request.header("Origin", "https://evil.example"))
     }),

@@ -1,8 +1,9 @@
 //! `heartwire check`: is that server right?
 
 use std::io::IsTerminal;
+use std::path::Path;
 
-use conformance::{Case, Deviation, Options, Outcome, Report, Target};
+use conformance::{Case, Deviation, Options, Outcome, Report, Target, Trust};
 use serde_json::json;
 
 use crate::args::{Check, Known};
@@ -16,6 +17,10 @@ pub(crate) fn run(args: Check) -> Result<(), Exit> {
     let target: Target = url.parse().map_err(|error| Exit::Usage(format!("{error}")))?;
     let target = match &args.path {
         Some(path) => target.at(path),
+        None => target,
+    };
+    let target = match trust(args.cacert.as_deref(), args.insecure)? {
+        Some(trust) => target.trusting(trust),
         None => target,
     };
     let options = Options {
@@ -40,6 +45,18 @@ pub(crate) fn run(args: Check) -> Result<(), Exit> {
         return Ok(());
     }
     Err(Exit::Failed(format!("the server fails {failures} of {} points", reports.len())))
+}
+
+/// Whose certificates count, where it is said.
+fn trust(authorities: Option<&Path>, anybody: bool) -> Result<Option<Trust>, Exit> {
+    if anybody {
+        return Ok(Some(Trust::anybody()));
+    }
+    let Some(file) = authorities else { return Ok(None) };
+    let unusable =
+        |error: &dyn std::fmt::Display| Exit::Usage(format!("{}: {error}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| unusable(&error))?;
+    Trust::authorities(&pem).map(Some).map_err(|error| unusable(&error))
 }
 
 /// The cases whose name has one of the patterns in it; without patterns, all.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::program::{Program, run, text};
+use crate::program::{Certificate, Program, run, text};
 
 #[test]
 fn a_server_of_ours_is_right() {
@@ -14,6 +14,26 @@ fn a_server_of_ours_is_right() {
     let groups: Vec<_> = out.lines().filter(|line| line.contains(" of ")).collect();
     assert_eq!(groups.len(), 2, "{out}");
     assert!(out.ends_with(" pass, 0 fail\n"), "{out}");
+}
+
+#[test]
+fn a_server_with_tls_is_right_for_who_trusts_it() {
+    let certificate = Certificate::new("check");
+    let (cert, key) = (&*certificate.cert, &*certificate.key);
+    let (_server, url) = Program::serve(&["--tls-cert", cert, "--tls-key", key]);
+    let url = url.replace("http://127.0.0.1", "https://localhost");
+    let check = |more: &[&str]| {
+        let output = run(&[&["check", &url, "--only", "handshake/"], more].concat(), "");
+        (output.status.code(), text(&output.stdout).to_owned() + text(&output.stderr))
+    };
+    for trusting in [&["--cacert", cert][..], &["--insecure"]] {
+        let (code, said) = check(trusting);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.ends_with(" pass, 0 fail\n"), "{said}");
+    }
+    let (code, said) = check(&[]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("certificate"), "{said}");
 }
 
 #[test]
@@ -59,7 +79,9 @@ fn what_cannot_be_checked_is_told() {
     for (args, code) in [
         (&["check"][..], 2),
         (&["check", "localhost"], 2),
-        (&["check", "https://localhost"], 2),
+        (&["check", "ftp://localhost"], 2),
+        (&["check", "https://localhost", "--cacert", "/no/such/file"], 2),
+        (&["check", "https://127.0.0.1:1", "--insecure"], 3),
         (&["check", "http://127.0.0.1:1", "--only", "no such thing"], 2),
         (&["check", "http://127.0.0.1:1"], 3),
     ] {

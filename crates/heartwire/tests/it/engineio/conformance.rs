@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use conformance::{Options, Outcome};
+use conformance::{Options, Outcome, Target, Trust};
 use heartwire::engineio::{Context, Handler, MessageRef, Server, ServerBuilder};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use super::client::tls::{Authority, serve_tls};
 use super::support::echo;
 
 #[test]
@@ -16,6 +17,16 @@ fn a_listener_of_our_own_is_right() {
     let runtime = Runtime::new().unwrap();
     let server = runtime.block_on(echo(builder()));
     check(server.addr, &[]);
+}
+
+#[test]
+fn a_listener_over_tls_is_right() {
+    let authority = Authority::new();
+    let runtime = Runtime::new().unwrap();
+    let server = runtime.block_on(serve_tls(builder(), &authority));
+    let target: Target = format!("https://localhost:{}", server.addr.port()).parse().unwrap();
+    let trust = Trust::authorities(authority.pem().as_ref()).unwrap();
+    check_target(&target.trusting(trust), &[]);
 }
 
 #[test]
@@ -44,11 +55,15 @@ fn builder() -> ServerBuilder {
 
 #[track_caller]
 fn check(addr: SocketAddr, left_out: &[&str]) {
-    let target = format!("http://{addr}").parse().unwrap();
+    check_target(&format!("http://{addr}").parse().unwrap(), left_out);
+}
+
+#[track_caller]
+fn check_target(target: &Target, left_out: &[&str]) {
     let mut cases = conformance::cases();
     cases.retain(|case| !left_out.contains(&case.id));
     let options = Options { patience: Duration::from_secs(20), ..Options::default() };
-    let reports = conformance::check(&target, &cases, &options, |_| {}).unwrap();
+    let reports = conformance::check(target, &cases, &options, |_| {}).unwrap();
     let wrong: Vec<_> = reports
         .iter()
         .filter(|report| report.outcome != Outcome::Pass)

@@ -8,4 +8,4 @@ mod reconnection;
 mod redirects;
 mod requests;
 mod streams;
-mod tls;
+pub(super) mod tls;

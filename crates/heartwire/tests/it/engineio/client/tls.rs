@@ -18,16 +18,16 @@ use super::super::support::{TestServer, WAYS, client, echo, echo_over, echoes};
 use crate::support::run;
 
 /// Who signs certificates.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
@@ -41,13 +41,13 @@ impl Authority {
 }
 
 /// A server of `localhost`, with TLS.
-pub(super) async fn serve_tls(builder: ServerBuilder, authority: &Authority) -> TestServer {
+pub(crate) async fn serve_tls(builder: ServerBuilder, authority: &Authority) -> TestServer {
     let (certificate, key) = authority.sign("localhost");
     echo_over(builder, ServerTls::from_pem(certificate, key).unwrap()).await
 }
 
 /// What makes TLS of the connections to `localhost`.
-pub(super) fn acceptor(authority: &Authority) -> TlsAcceptor {
+pub(crate) fn acceptor(authority: &Authority) -> TlsAcceptor {
     let (certificate, key) = authority.sign("localhost");
     let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
