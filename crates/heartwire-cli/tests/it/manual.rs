@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::program::{command, run, text};
 
 /// What a user can type behind `heartwire`.
-const COMMANDS: [&str; 6] = ["demo", "serve", "connect", "bench", "completions", "man"];
+const COMMANDS: [&str; 7] = ["demo", "serve", "connect", "check", "bench", "completions", "man"];
 
 #[test]
 fn every_shell_completes() {
@@ -54,6 +54,36 @@ fn the_manual_has_a_page_for_each_command() {
     let unknown = run(&["man", "nothing"], "");
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("expected one of demo, serve"));
+}
+
+#[test]
+fn help_teaches_with_examples_that_can_be_typed() {
+    let mut commands = vec![vec!["--help"]];
+    commands.extend(COMMANDS.map(|name| vec![name, "--help"]));
+    for args in commands {
+        let help = run(&args, "");
+        assert_eq!(help.status.code(), Some(0), "{args:?}");
+        let help = text(&help.stdout);
+        let (_, examples) = help.split_once("Examples:\n").unwrap_or_else(|| panic!("{args:?}"));
+        let name = if args.len() == 1 { "" } else { args[0] };
+        let start = format!("heartwire {name}");
+        assert!(examples.lines().any(|line| line.contains(start.trim_end())), "{args:?}");
+        // Every option in an example is one of the command's.
+        let options = examples.split_whitespace().filter(|word| word.starts_with("--"));
+        for option in options.filter(|_| !name.is_empty()) {
+            let option = option.trim_end_matches([',', ';', '.']);
+            assert!(help.split_once("Examples:").unwrap().0.contains(option), "{args:?} {option}");
+        }
+    }
+    let listed = text(&run(&["--help"], "").stdout).to_owned();
+    let (_, listed) = listed.split_once("Commands:\n").unwrap();
+    let names: Vec<_> = listed
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert_eq!(names, COMMANDS, "every command is tested");
 }
 
 #[test]
