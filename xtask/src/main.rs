@@ -4,6 +4,7 @@ mod ledger;
 
 mod fuzzing;
 
+mod conformance;
 mod python;
 
 use std::process::{Command, ExitCode};
@@ -32,6 +33,11 @@ const VERBS: &[Verb] = &[
         name: "python",
         about: "the Python package, whole, on every Python; with arguments, pytest's, on the newest",
         run: python::test,
+    },
+    Verb {
+        name: "conformance",
+        about: "the public suite of Engine.IO v4, from a folder where it is installed, ten times",
+        run: conformance::run,
     },
     Verb {
         name: "autobahn",
@@ -71,7 +77,7 @@ fn main() -> ExitCode {
     let Some(verb) = verb else {
         println!("cargo xtask VERB, where VERB is one of:");
         for verb in VERBS {
-            println!("  {:8} {}", verb.name, verb.about);
+            println!("  {:11} {}", verb.name, verb.about);
         }
         return if args.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     };

@@ -6,7 +6,8 @@ use std::process::Stdio;
 use rexpect::session::{PtySession, spawn_command};
 use rustix::process::Signal;
 
-use crate::program::{Program, command, run, text};
+use crate::peer;
+use crate::program::{Certificate, Program, command, run, text};
 
 #[test]
 fn lines_in_and_out() {
@@ -77,6 +78,78 @@ fn who_cannot_be_reached_is_told() {
     ] {
         let output = run(&[&["connect", &nobody], wrong].concat(), "");
         assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn headers_and_cookies_reach_the_server() {
+    let (addr, heard) = peer::listener();
+    let url = format!("http://{addr}");
+    let more = ["--header", "X-Mine: yes, mine", "--cookie", "a=b", "--cookie", "c=d"];
+    let output = run(&[&["connect", &url, "--transports", "polling"], &more[..]].concat(), "");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let request = heard.recv().unwrap().to_lowercase();
+    assert!(request.contains("\r\nx-mine: yes, mine\r\n"), "{request}");
+    assert!(request.contains("\r\ncookie: a=b; c=d\r\n"), "{request}");
+}
+
+#[test]
+fn a_proxy_is_used_unless_it_is_not_wanted() {
+    let (_server, url) = Program::serve(&[]);
+    let (addr, wanted) = peer::proxy();
+    let through = format!("http://{addr}");
+    let connect = |more: &[&str], environment: &str| {
+        let args = [&["connect", &url, "--transports", "websocket"], more].concat();
+        let mut command = command(&args);
+        for name in ["NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+            command.env_remove(name);
+        }
+        let output = command.stdin(Stdio::null()).env("HTTP_PROXY", environment).output().unwrap();
+        output.status.code()
+    };
+    let expected = format!("CONNECT {} ", url.strip_prefix("http://").unwrap());
+    assert_eq!(connect(&["--proxy", &through], "http://127.0.0.1:1"), Some(0));
+    assert!(wanted.recv().unwrap().starts_with(&expected));
+    assert_eq!(connect(&[], &through), Some(0));
+    assert!(wanted.recv().unwrap().starts_with(&expected));
+    assert_eq!(connect(&["--no-proxy"], "http://127.0.0.1:1"), Some(0));
+    assert_eq!(connect(&[], "http://127.0.0.1:1"), Some(3), "nobody is there");
+    assert!(wanted.try_recv().is_err());
+}
+
+#[test]
+fn a_certificate_is_shown_to_servers_that_want_one() {
+    let certificate = Certificate::new("identity");
+    let (addr, heard) = peer::strict(&certificate);
+    let url = format!("https://localhost:{}", addr.port());
+    let (cert, key) = (&*certificate.cert, &*certificate.key);
+    let both = std::path::Path::new(cert).with_file_name("both.pem");
+    let pem = [std::fs::read(cert).unwrap(), std::fs::read(key).unwrap()].concat();
+    std::fs::write(&both, pem).unwrap();
+    for (identity, known) in [
+        (&["--cert", cert, "--key", key][..], true),
+        (&["--cert", both.to_str().unwrap()], true),
+        (&[], false),
+    ] {
+        let args = ["connect", &url, "--transports", "polling", "--cacert", cert];
+        let output = run(&[&args[..], identity].concat(), "");
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+        let request = heard.recv().unwrap();
+        assert_eq!(request.starts_with("GET /engine.io/?"), known, "{identity:?}: {request}");
+    }
+}
+
+#[test]
+fn a_server_that_nobody_vouches_for_is_talked_to_if_that_is_wanted() {
+    let certificate = Certificate::new("insecure");
+    let tls = ["--tls-cert", &certificate.cert, "--tls-key", &certificate.key];
+    let (_server, url) = Program::serve(&tls);
+    let url = url.replace("http://", "https://");
+    for (more, code) in [(&["--insecure"][..], 0), (&["-k"], 0), (&[], 3)] {
+        let output = run(&[&["connect", &url], more].concat(), "hello\n");
+        let (out, error) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{more:?}: {error}");
+        assert_eq!(out, if code == 0 { "hello\n" } else { "" }, "{more:?}");
     }
 }
 

@@ -8,6 +8,7 @@ mod connect;
 mod demo;
 mod liar;
 mod manual;
+mod peer;
 mod program;
 mod repod_connect;
 mod repod_serve;

@@ -1,5 +1,7 @@
 //! `heartwire completions`, `heartwire man`, and what `--help` looks like.
 
+use std::process::Command;
+
 use std::process::Stdio;
 
 use crate::program::{command, run, text};
@@ -113,4 +115,21 @@ fn colours_are_for_terminals_and_who_wants_them() {
     assert!(!errs(None).contains(escape), "nobody sees them");
     assert!(errs(Some("CLICOLOR_FORCE")).contains(escape));
     assert!(!errs(Some("NO_COLOR")).contains(escape));
+}
+
+#[test]
+fn a_terminal_gets_colours_unless_they_are_not_wanted() {
+    let list = |variable: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heartwire"));
+        command.args(["check", "--list", "--only", "handshake/"]);
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
+        }
+        command.env("TERM", "xterm-256color").envs(variable.map(|name| (name, "1")));
+        let mut terminal = rexpect::session::spawn_command(command, Some(30_000)).unwrap();
+        terminal.exp_eof().unwrap()
+    };
+    assert!(list(None).contains("\u{1b}[36mhandshake/polling"));
+    let plain = list(Some("NO_COLOR"));
+    assert!(plain.contains("handshake/polling") && !plain.contains('\u{1b}'), "{plain:?}");
 }

@@ -142,6 +142,32 @@ fn limits_cookies_and_compression_reach_the_server() {
 }
 
 #[test]
+fn web_pages_are_let_in_as_told() {
+    let (_server, url) =
+        Program::serve(&["--cors", "https://app.example", "--cors", "https://b.example"]);
+    let (_open, open) = Program::serve(&["--cors", "*"]);
+    let answer = |url: &str, method: &str, origin: &str| {
+        let start = format!("{method} /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n");
+        let addr = url.strip_prefix("http://").unwrap();
+        request(addr, &format!("{start}Origin: {origin}\r\n"))
+    };
+    for origin in ["https://app.example", "https://b.example"] {
+        let allowed = format!("access-control-allow-origin: {origin}\r\n");
+        for (method, status) in [("OPTIONS", "204"), ("GET", "200")] {
+            let answer = answer(&url, method, origin);
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+            assert!(answer.contains(&allowed), "{answer}");
+        }
+    }
+    let evil = answer(&url, "GET", "https://evil.example");
+    assert!(evil.starts_with("HTTP/1.1 403"), "{evil}");
+    assert!(!evil.contains("access-control-allow-origin"), "{evil}");
+    let anybody = answer(&open, "GET", "https://evil.example");
+    assert!(anybody.starts_with("HTTP/1.1 200"), "{anybody}");
+    assert!(anybody.contains("access-control-allow-origin: *\r\n"), "{anybody}");
+}
+
+#[test]
 fn options_that_cannot_be_used_are_told() {
     for (args, code, words) in [
         (&["--tls-cert", "x.pem"][..], 2, "--tls-key"),
