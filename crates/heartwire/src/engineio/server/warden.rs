@@ -1,12 +1,15 @@
 //! The stream below HTTP, which fails when its peer is too slow with taking answers. HTTP itself would
-//! wait for ever, and hold the answer as long.
+//! wait for ever, and hold the answer as long. It also lets the last answer reach a peer that is still
+//! sending: a socket that is closed with unread bytes is reset, and the reset overtakes what was sent.
 
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use crate::alarm::Alarm;
 use crate::progress::Progress;
@@ -17,6 +20,16 @@ pub(super) struct Warden<S> {
     patience: Duration,
     /// Since the peer has not taken everything.
     stall: Option<Stall>,
+    parting: Parting,
+}
+
+/// How far the end of the stream has come.
+enum Parting {
+    None,
+    /// Nothing more is written. Where nothing comes, the peer has this long to begin.
+    Quiet(Pin<Box<Sleep>>),
+    /// The peer was still sending: that is read and dropped, until it ends or for as long as this.
+    Draining(Pin<Box<Sleep>>),
 }
 
 struct Stall {
@@ -27,7 +40,7 @@ struct Stall {
 impl<S> Warden<S> {
     /// The peer may take `patience` for each step of what waits for it.
     pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, stall: None }
+        Self { stream, patience, stall: None, parting: Parting::None }
     }
 
     pub(super) fn into_inner(self) -> S {
@@ -80,7 +93,32 @@ impl<S: AsyncRead + Unpin> AsyncRead for Warden<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Warden<S> {
+impl<S: AsyncRead + Unpin> Warden<S> {
+    /// Reads and drops what a peer is still sending. Ready when there is nothing to wait for.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut sink = [0; 4096];
+        for _ in 0..READS_A_TURN {
+            let mut buffer = ReadBuf::new(&mut sink);
+            let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
+            let left = match (&read, &mut self.parting) {
+                (Poll::Ready(Ok(())), Parting::Quiet(_)) if !buffer.filled().is_empty() => {
+                    self.parting = Parting::Draining(Box::pin(sleep(LINGER)));
+                    continue;
+                }
+                (Poll::Ready(Ok(())), _) if buffer.filled().is_empty() => return Poll::Ready(()),
+                (Poll::Ready(Err(_)), _) | (_, Parting::None) => return Poll::Ready(()),
+                (_, Parting::Quiet(left) | Parting::Draining(left)) => left.as_mut().poll(cx),
+            };
+            if left.is_ready() || read.is_pending() {
+                return left;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Warden<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -109,7 +147,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Warden<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.watch(cx, shut.map_ok(|()| 0), 0).map_ok(|_| ())
+        if let Parting::None = self.parting {
+            let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
+            ready!(self.watch(cx, shut.map_ok(|()| 0), 0))?;
+            self.parting = Parting::Quiet(Box::pin(sleep(CROSSING)));
+        }
+        self.poll_drain(cx).map(Ok)
     }
 }
+
+/// Time for a peer that is sending to notice that its request is answered already.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Time for what a peer had begun to send when the answer was sent.
+const CROSSING: Duration = Duration::from_millis(250);
+
+/// Reads before other connections have their turn.
+const READS_A_TURN: usize = 16;
