@@ -38,6 +38,7 @@ fn passing(folder: &Path) -> Result<usize, Failed> {
         Some(passed) if output.status.success() && passed > 0 => Ok(passed),
         _ => {
             println!("{said}{}", String::from_utf8_lossy(&output.stderr));
+            println!("── npm test in {}: {}", folder.display(), output.status);
             Err(Failed)
         }
     }

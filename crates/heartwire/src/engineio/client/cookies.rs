@@ -45,7 +45,11 @@ impl CookieJar {
     /// Takes the cookies of an answer.
     pub(super) fn take(&self, url: &Url, answer: &HeaderMap) {
         if answer.contains_key(header::SET_COOKIE) {
-            self.lock().entry(origin(url)).or_default().take(url, answer);
+            let (mut jar, origin) = (self.lock(), origin(url));
+            // A server that redirects to ever new ones must not fill the jar.
+            if jar.len() < MAX_SERVERS || jar.contains_key(&origin) {
+                jar.entry(origin).or_default().take(url, answer);
+            }
         }
     }
 
@@ -150,11 +154,28 @@ fn lifetime(cookie: &Cookie<'_>) -> Lifetime {
 /// Cookies that a server may have. RFC 6265, § 6.1, wants 50 at least.
 const MAX_COOKIES: usize = 180;
 
+/// Servers whose cookies are kept: the one that is meant, and those that it redirects to.
+const MAX_SERVERS: usize = 32;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const SERVER: &str = "http://localhost:5000";
+
+    #[test]
+    fn ever_new_servers_do_not_fill_the_jar() {
+        let jar = CookieJar::new();
+        answer(&jar, &["a=1"]);
+        let mut cookies = HeaderMap::new();
+        cookies.insert(header::SET_COOKIE, HeaderValue::from_static("b=2"));
+        for number in 0..1000 {
+            jar.take(&Url::parse(&format!("http://host{number}/")).unwrap(), &cookies);
+        }
+        assert_eq!(jar.take_received().len(), 32);
+        answer(&jar, &["a=3"]);
+        assert_eq!(given(&jar, None), "a=3");
+    }
 
     #[test]
     fn kept_replaced_and_expired() {

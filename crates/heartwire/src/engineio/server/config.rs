@@ -161,8 +161,8 @@ impl ServerBuilder {
     }
 
     /// Time that a message may take to arrive over a WebSocket, from its first byte to its last; more ends
-    /// the session as a slow peer's. While the application does not receive, no time passes.
-    /// Default: 30 s.
+    /// the session as a slow peer's. The time begins anew when the application receives again after it
+    /// has not. Default: 30 s.
     pub fn message_timeout(mut self, timeout: Duration) -> Self {
         self.session().message_timeout = timeout;
         self

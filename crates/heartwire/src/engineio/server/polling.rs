@@ -43,12 +43,23 @@ fn begin(
         if let Some(stage) = wait(polling) {
             return Ok(stage);
         }
+        forgive(shared, polling, now);
         let result = polling.session.handle_poll(now);
         polling.unconfirmed = 0;
-        polling.explain("GET while another one waits");
+        if let Err(Refusal::ConcurrentRequest) = result {
+            polling.explain("GET while another one waits");
+        }
         result.map(Stage::Waiting)
     });
     result.ok_or(Refusal::BadRequest)?
+}
+
+/// A client that waits for the application is not late: whether the clock or its request is handled first
+/// must not matter.
+fn forgive(shared: &Shared, polling: &mut Polling, now: Instant) {
+    if !shared.listens() {
+        polling.session.handle_traffic(now);
+    }
 }
 
 /// A GET that waits for packets. Dropping it means that the client has left.
@@ -90,8 +101,11 @@ impl Future for PollFuture {
         let mut home = this.shared.home();
         let mut end = None;
         if let Home::Polling(polling) = &mut *home {
-            // Before it looks, so that nothing slips in between.
-            this.shared.mailbox.lock().wake_sender_with(cx);
+            // Before it looks, so that nothing slips in between; but not in the place of a GET that came
+            // after this one was answered.
+            if polling.session.waiting_poll() == Some(poll) {
+                this.shared.mailbox.lock().wake_sender_with(cx);
+            }
             // Woken by a message, it is this request that takes it to the session.
             end = polling.drive(Instant::now(), &this.shared.mailbox);
         }
@@ -157,8 +171,11 @@ where
     B: Body<Data: Buf>,
 {
     let begun = tell(server, &shared, |polling, now| {
+        forgive(&shared, polling, now);
         let result = polling.session.handle_post(now);
-        polling.explain("POST while another one is under way");
+        if let Err(Refusal::ConcurrentRequest) = result {
+            polling.explain("POST while another one is under way");
+        }
         result
     });
     begun.ok_or(Refusal::BadRequest)??;

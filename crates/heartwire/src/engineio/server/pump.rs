@@ -77,8 +77,10 @@ impl Socket {
                 return Poll::Ready(reason);
             }
             if !self.listens(cx, connection) {
+                self.session.handle_unfinished(now, false);
                 return Poll::Pending;
             }
+            self.session.handle_unfinished(now, self.codec.is_mid_message());
             if !self.early.is_empty() {
                 let mut early = std::mem::take(&mut self.early);
                 let bytes = early.rest();
@@ -249,7 +251,6 @@ impl Socket {
                 }
             }
         }
-        self.session.handle_unfinished(now, self.codec.is_mid_message());
         at
     }
 

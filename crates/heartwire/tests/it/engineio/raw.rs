@@ -76,6 +76,17 @@ fn gets_are_answered_at_once_while_upgrading() {
 }
 
 #[test]
+fn a_server_that_ends_a_session_without_a_get_has_nothing_to_explain() {
+    let (runtime, mut server) = start();
+    let sid = handshake(server.addr);
+    runtime.block_on(server.connection()).close();
+    let mut get = send(server.addr, &format!("GET {} HTTP/1.1", path(&sid)), "");
+    assert_eq!(receive(&mut get), (200, "1".to_owned()));
+    let end = runtime.block_on(server.disconnected());
+    assert_eq!((end.reason, end.detail), (DisconnectReason::ServerDisconnect, None));
+}
+
+#[test]
 fn no_timer_is_in_the_way_of_an_upgrade_or_an_end() {
     let (runtime, mut server) = start();
     let (mut upgrades, mut ends) = (vec![], vec![]);
