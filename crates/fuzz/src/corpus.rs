@@ -1,7 +1,7 @@
 //! What targets are fed with: seeds that people have written, and what fuzzing has found worth keeping.
 //! A file has an input a line; of seeds, lines that begin with `#` are comments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::notation::{escape, unescape};
@@ -50,12 +50,20 @@ pub fn corpus(target: &str) -> Vec<Vec<u8>> {
 /// # Errors
 ///
 /// The file cannot be written.
-pub fn set_corpus(target: &str, mut inputs: Vec<Vec<u8>>) -> io::Result<()> {
+pub fn set_corpus(target: &str, inputs: Vec<Vec<u8>>) -> io::Result<()> {
+    write(&corpus_file(target), inputs)
+}
+
+/// Writes inputs to a file, and makes its folder where there is none.
+fn write(file: &Path, mut inputs: Vec<Vec<u8>>) -> io::Result<()> {
     // An order that stays, so that a change shows what it changes.
     inputs.sort_by(|a, b| a.len().cmp(&b.len()).then(a.cmp(b)));
     inputs.dedup();
     let lines: String = inputs.iter().map(|input| escape(input) + "\n").collect();
-    fs::write(corpus_file(target), lines)
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(file, lines)
 }
 
 /// Where a target's corpus lies.
@@ -70,4 +78,21 @@ pub fn dictionary_file(target: &str) -> PathBuf {
 
 fn file(folder: &str, target: &str, extension: &str) -> PathBuf {
     PathBuf::from(format!("{}/{folder}/{target}.{extension}", env!("CARGO_MANIFEST_DIR")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_is_kept_makes_the_folder() {
+        let folder = std::env::temp_dir().join(format!("heartwire-fuzz-{}", std::process::id()));
+        let file = folder.join("corpus/some.txt");
+        let _ = fs::remove_dir_all(&folder);
+        let inputs = [&b"bb"[..], b"a", b"bb"].map(<[u8]>::to_vec);
+        write(&file, inputs.to_vec()).unwrap();
+        write(&file, inputs.to_vec()).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "a\nbb\n");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
