@@ -7,7 +7,7 @@ use heartwire_proto::engineio::server::{Config, Output, ServerSession};
 use heartwire_proto::engineio::{
     DisconnectReason, Message, MessageRef, Packet, PacketError, Refusal, Transport,
 };
-use heartwire_proto::shared::{Limits, SendQueue};
+use heartwire_proto::shared::{Ending, Limits, SendQueue};
 
 use crate::pair::{Pair, numbered};
 
@@ -170,6 +170,23 @@ fn a_get_that_is_left_ends_the_session() {
     let poll = server.session.handle_poll(server.now).unwrap();
     server.session.handle_poll_gone(poll);
     server.orders(vec![Output::Closed(DisconnectReason::TransportClose)]);
+}
+
+#[test]
+fn a_server_that_leaves_takes_no_rest_of_a_post_and_waits_for_the_get_that_it_tells_so() {
+    let mut server = Server::new();
+    server.session.handle_post(server.now).unwrap();
+    server.queue.close(Ending::Flush);
+    server.orders(vec![]);
+    let rest = server.session.handle_packet(server.now, Ok(Packet::Noop));
+    assert_eq!(rest, Err(Refusal::UnknownSession));
+    server.session.handle_post_failed(Some(Refusal::UnknownSession));
+    assert!(!server.session.is_closed(), "nobody was told");
+    let poll = server.session.handle_poll(server.now).unwrap();
+    server.orders(vec![
+        Output::Respond { poll, body: b"1".to_vec(), messages: vec![] },
+        Output::Closed(DisconnectReason::ServerDisconnect),
+    ]);
 }
 
 /// A close packet says that the server wants the client to go, and a client that is told so does not come again.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use heartwire_proto::engineio::server::{Output, ServerSession, UpgradeRequest};
 use heartwire_proto::engineio::{Message, Packet, Refusal, SocketEnd, Transport, payload};
+use heartwire_proto::shared::Ending;
 use heartwire_proto::websocket::{CompressionPool, Decoder, Event as Frame, Opcode, Role, frame};
 
 use super::client::WINDOW;
@@ -194,7 +195,10 @@ impl World {
         self.drain_server()?;
         let polls = |session: &ServerSession<_>| session.transport() != Some(Transport::WebSocket);
         let on_polling = self.server.session.as_ref().is_some_and(polls);
-        if answer.is_err() && self.server.closed.is_none() && on_polling {
+        // A server that is about to leave takes nothing more, and waits for the GET that it tells so.
+        let is_leaving = self.server.queue.ending() != Ending::Open
+            && matches!(answer, Err(Refusal::UnknownSession));
+        if answer.is_err() && !is_leaving && self.server.closed.is_none() && on_polling {
             return Err("a POST that breaks the rules leaves the session open".to_owned());
         }
         let breaks_rules = body.split('\u{1e}').any(|packet| packet == "x");
