@@ -275,10 +275,13 @@ impl World {
                 // Behind a half frame it would be a part of it.
                 if receiver.open && receiver.closed.is_none() && !receiver.decoder.is_mid_frame() {
                     self.tampered = true;
+                    // A session that lingers does not look at what comes.
+                    let looks = receiver.session.is_open() || matches!(how, Tampering::HugeLength);
                     self.read(side, how.bytes())?;
                     self.drain()?;
                     let goes_on = self.sides[side].closed.is_none();
-                    if goes_on && matches!(how, Tampering::HugeLength | Tampering::Garbage) {
+                    let is_bad = matches!(how, Tampering::HugeLength | Tampering::Garbage);
+                    if goes_on && looks && is_bad {
                         return Err(format!("{how:?}, and the {} goes on", self.sides[side].name));
                     }
                 }
