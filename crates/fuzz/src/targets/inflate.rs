@@ -39,15 +39,18 @@ pub(super) fn target(data: &[u8]) {
     assert_eq!(ours_within(&mut decoder(), &[&one_frame], max, &mut pool), whole, "in one frame");
 
     let first = whole.seen.first().cloned();
-    match theirs(stream.bytes, max + 1) {
+    match theirs(stream.bytes) {
         Theirs::Whole(data) if data.len() <= max => assert_eq!(first, Some(Seen::Binary(data))),
-        Theirs::Whole(_) | Theirs::TooLong => {
+        Theirs::Whole(_) => {
             assert_eq!(whole.error, Some(ProtocolError::InflatedTooLong { max }));
             assert_eq!(first, None);
         }
-        // zlib notices a code without symbols when one is to be read.
-        Theirs::Invalid(start) => {
-            assert!(whole.error.is_some() || first == Some(Seen::Binary(start)), "{first:?}");
+        // zlib notices a code without symbols when one is to be read, and one without an end of the block
+        // before it is used.
+        Theirs::Broken(start) => {
+            let is_refused = first.is_none() && whole.error.is_some();
+            let is_start = start.len() <= max && first == Some(Seen::Binary(start));
+            assert!(is_refused || is_start, "{first:?}, {:?}", whole.error);
         }
     }
     round_trip(stream.bytes, &negotiated, &mut pool);
@@ -145,34 +148,44 @@ fn negotiated(takeover: bool, window_bits: u8) -> Negotiated {
 /// What miniz_oxide makes of a message.
 enum Theirs {
     Whole(Vec<u8>),
-    TooLong,
-    /// Behind what it has inflated to until then.
-    Invalid(Vec<u8>),
+    /// Invalid, or in the middle of a block at its end, behind what it has inflated to until then.
+    Broken(Vec<u8>),
 }
 
-fn theirs(content: &[u8], room: usize) -> Theirs {
+fn theirs(content: &[u8]) -> Theirs {
     let content = [content, b"\x00\x00\xff\xff"].concat();
-    let (mut rest, mut out, mut length) = (&content[..], vec![0; room], 0);
+    let mut out = vec![0; content.len() * MAX_RATIO];
+    let (mut rest, mut length, mut is_whole) = (&content[..], 0, true);
     // A block that says that it is the last need not be (RFC 7692, § 7.2.3.4).
-    while !rest.is_empty() {
+    while is_whole && !rest.is_empty() {
         let mut state = DecompressorOxide::new();
-        let flags = TINFL_FLAG_HAS_MORE_INPUT | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-        let (status, read, written) = decompress(&mut state, rest, &mut out[length..], 0, flags);
+        let mut inflate = |input: &[u8], out: &mut [u8], position| {
+            let flags = TINFL_FLAG_HAS_MORE_INPUT | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+            decompress(&mut state, input, out, position, flags)
+        };
+        let begin = length;
+        let (status, read, written) = inflate(rest, &mut out[begin..], 0);
         rest = &rest[read..];
         length += written;
-        match status {
-            TINFLStatus::NeedsMoreInput => break,
-            TINFLStatus::HasMoreOutput => return Theirs::TooLong,
-            TINFLStatus::Done => {}
-            _ => {
-                out.truncate(length);
-                return Theirs::Invalid(out);
+        is_whole = match status {
+            TINFLStatus::Done => true,
+            TINFLStatus::NeedsMoreInput => {
+                // Between blocks, an empty one that is the last is the end.
+                let end = inflate(b"\x01\x00\x00\xff\xff", &mut out[begin..], written);
+                end == (TINFLStatus::Done, 5, 0)
             }
+            _ => false,
+        };
+        if status == TINFLStatus::NeedsMoreInput {
+            break;
         }
     }
     out.truncate(length);
-    Theirs::Whole(out)
+    if is_whole { Theirs::Whole(out) } else { Theirs::Broken(out) }
 }
+
+/// Bytes that a byte of DEFLATE becomes at most: two bits are a copy of 258.
+const MAX_RATIO: usize = 1032;
 
 /// Bytes of zlib's state, and of buffers of its own.
 const STATE_BYTES: usize = 64 * 1024;
