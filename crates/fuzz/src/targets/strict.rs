@@ -17,8 +17,10 @@ pub(super) enum Body {
     Whole(Vec<u8>),
     /// The connection ended before it did.
     Cut(Vec<u8>),
-    /// Head or body can be read in more than one way, or in none. What follows is not read.
+    /// The head can be read in more than one way, or in none. What follows is not read.
     Unclear(&'static str),
+    /// The same of the body, behind a head that is clear.
+    Garbled(&'static str),
 }
 
 /// Every request up to the first that is unclear or incomplete.
@@ -128,7 +130,7 @@ fn chunks(rest: &mut &[u8]) -> Body {
         let size = size.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
         let digits = str::from_utf8(size).ok().filter(|text| !text.starts_with('+'));
         let Some(size) = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok()) else {
-            return Body::Unclear("a chunk's size");
+            return Body::Garbled("a chunk's size");
         };
         if size == 0 {
             loop {
@@ -148,7 +150,7 @@ fn chunks(rest: &mut &[u8]) -> Body {
         match line(rest) {
             None => return Body::Cut(body),
             Some(b"") => {}
-            Some(_) => return Body::Unclear("a chunk that is longer than it says"),
+            Some(_) => return Body::Garbled("a chunk that is longer than it says"),
         }
     }
 }
