@@ -56,6 +56,16 @@ fn a_garbled_body_that_nobody_wants_ends_the_connection_alone() -> Result<(), Bo
     )
 }
 
+/// RFC 9112, § 6.3, lets chunks count and not the length, if the connection ends behind them. It was thought to be
+/// refused.
+#[test]
+fn chunks_with_a_length_end_the_connection() -> Result<(), Box<dyn Error>> {
+    check(
+        "request_head",
+        r"\x00POST\x20/?EIO=4&transport=polling&sid=s0\x20HTTP/1.1\r\nHost:\x20h\r\nContent-Length:\x202\r\nTransfer-Encoding:\x20chunked\r\n\r\n2\r\n4x\r\n1\r\ny\r\n0\r\n\r\nGET\x20/?EIO=4&transport=polling\x20HTTP/1.1\r\nHost:\x20h\r\n\r\n",
+    )
+}
+
 /// A server of repod that sends what waits before it leaves does not look at what comes, and was thought to end for
 /// a message that cannot be read.
 #[test]

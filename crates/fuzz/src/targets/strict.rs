@@ -9,6 +9,8 @@ pub(super) struct Read {
     pub(super) body: Body,
     /// It is to be answered with an error, though it is clear where it ends.
     pub(super) is_bad: bool,
+    /// It may be answered as it is, and the connection has to end behind it.
+    is_last: bool,
 }
 
 /// The body of a request.
@@ -23,11 +25,11 @@ pub(super) enum Body {
     Garbled(&'static str),
 }
 
-/// Every request up to the first that is unclear or incomplete.
+/// Every request up to the first that is unclear, incomplete or the last.
 pub(super) fn requests(bytes: &[u8]) -> Vec<Read> {
     let (mut requests, mut rest) = (vec![], bytes);
     while let Some((read, behind)) = request(rest) {
-        let goes_on = matches!(read.body, Body::Whole(_));
+        let goes_on = matches!(read.body, Body::Whole(_)) && !read.is_last;
         requests.push(read);
         if !goes_on {
             break;
@@ -52,6 +54,7 @@ fn request(bytes: &[u8]) -> Option<(Read, &[u8])> {
         query: String::new(),
         body: Body::Unclear("request line"),
         is_bad: false,
+        is_last: false,
     };
     let mut headers = vec![];
     loop {
@@ -82,14 +85,20 @@ fn request(bytes: &[u8]) -> Option<(Read, &[u8])> {
             }
             None => Body::Cut(rest.to_vec()),
         },
-        Ok(Framing::Chunks) => chunks(&mut rest),
+        Ok(Framing::Chunks { length_too }) => {
+            read.is_last = length_too;
+            chunks(&mut rest)
+        }
     };
     Some((read, rest))
 }
 
 enum Framing {
     Length(usize),
-    Chunks,
+    /// Whatever length is told as well (§ 6.3).
+    Chunks {
+        length_too: bool,
+    },
 }
 
 /// §§ 5, 6.1 and 6.2: how long the body is.
@@ -117,7 +126,9 @@ fn framing(headers: &[&[u8]], is_1_1: bool) -> Result<Framing, &'static str> {
             let length = str::from_utf8(first).map_err(|_| "no number")?;
             length.parse().map(Framing::Length).map_err(|_| "a length beyond numbers")
         }
-        ([coding], []) if is_1_1 && coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunks),
+        ([coding], lengths) if is_1_1 && coding.eq_ignore_ascii_case(b"chunked") => {
+            Ok(Framing::Chunks { length_too: !lengths.is_empty() })
+        }
         _ => Err("transfer codings"),
     }
 }
