@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::recorder::{Window, nanoseconds};
+use super::figure::nanoseconds;
+use super::recorder::Window;
 
 /// The time since a load has begun, and when it ends: all its threads have the same.
 #[derive(Debug)]

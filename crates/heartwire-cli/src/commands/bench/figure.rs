@@ -37,9 +37,14 @@ pub(super) fn round_time(nanoseconds: f64) -> String {
     format!("{:.0} {name}", nanoseconds / unit)
 }
 
+/// A duration as a number.
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// A duration, with three digits.
 pub(super) fn duration(duration: Duration) -> String {
-    time(super::recorder::nanoseconds(duration))
+    time(nanoseconds(duration))
 }
 
 /// A number with three digits, or as many as it has before the point.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::figure::nanoseconds;
+
 /// The time that is measured, from the start of the load on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Window {
@@ -136,10 +138,6 @@ impl Recorder {
 /// A histogram of nanoseconds, exact to three digits, up to an hour.
 pub(super) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("the bounds are in order")
-}
-
-pub(super) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Counts something that happens now.

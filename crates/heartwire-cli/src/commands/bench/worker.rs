@@ -16,10 +16,11 @@ use super::client::End;
 use super::clock::Clock;
 use super::connection::{Connection, Finished};
 use super::exchange::Exchange;
+use super::figure::nanoseconds;
 use super::pace::Pace;
 use super::plan::Plan;
 use super::processor::{Shares, Usage};
-use super::recorder::{Recorder, histogram, nanoseconds};
+use super::recorder::{Recorder, histogram};
 use super::target::{Failure, Opened, Target};
 
 /// How far the load is, as the threads are told.
