@@ -1,17 +1,15 @@
 //! What a connection has sent, and what of it has been answered.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a connection has sent, and what of it has been answered.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// Number of the first message in `since`.
-    first: u64,
-    /// From when on the answer is waited for, of each message from `first` on; `None` where it is there.
-    since: VecDeque<Option<Duration>>,
-    /// Messages without an answer.
-    unanswered: usize,
+    /// Messages without an answer, by number, and from when on it is waited for.
+    waiting: BTreeMap<u64, Duration>,
+    /// The number of the next message.
+    next: u64,
     /// The number behind that of the newest answered message.
     newest: u64,
 }
@@ -32,21 +30,16 @@ pub(super) enum Answer {
 impl Ledger {
     /// Notes the next message. Its answer is waited for from `since` on.
     pub(super) fn sent(&mut self, since: Duration) {
-        self.since.push_back(Some(since));
-        self.unanswered += 1;
+        self.waiting.insert(self.next, since);
+        self.next += 1;
     }
 
     /// Notes an answer.
     pub(super) fn answered(&mut self, number: u64) -> Answer {
-        let Some(place) = number.checked_sub(self.first) else { return Answer::Repeated };
-        let slot = usize::try_from(place).ok().and_then(|place| self.since.get_mut(place));
-        let Some(slot) = slot else { return Answer::NeverSent };
-        let Some(since) = slot.take() else { return Answer::Repeated };
-        self.unanswered -= 1;
-        while self.since.front().is_some_and(Option::is_none) {
-            self.since.pop_front();
-            self.first += 1;
+        if number >= self.next {
+            return Answer::NeverSent;
         }
+        let Some(since) = self.waiting.remove(&number) else { return Answer::Repeated };
         if number < self.newest {
             return Answer::Overtaken { since };
         }
@@ -56,7 +49,7 @@ impl Ledger {
 
     /// Messages that have no answer yet.
     pub(super) fn unanswered(&self) -> usize {
-        self.unanswered
+        self.waiting.len()
     }
 }
 
@@ -81,7 +74,20 @@ mod tests {
             assert_eq!(ledger.unanswered(), 3 - number as usize);
             assert_eq!(ledger.answered(number), Answer::Expected { since: at(number) });
         }
-        assert_eq!((ledger.unanswered(), ledger.since.len()), (0, 0), "nothing is kept");
+        assert_eq!(ledger.unanswered(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_does_not_grow_behind_an_answer_that_never_comes() {
+        let mut ledger = ledger(1);
+        for number in 1..1000 {
+            ledger.sent(at(number));
+            assert_eq!(ledger.answered(number), Answer::Expected { since: at(number) });
+        }
+        assert_eq!(ledger.waiting, BTreeMap::from([(0, at(0))]));
+        assert_eq!(ledger.answered(999), Answer::Repeated);
+        assert_eq!(ledger.answered(1000), Answer::NeverSent);
+        assert_eq!(ledger.answered(0), Answer::Overtaken { since: at(0) });
     }
 
     #[test]
