@@ -221,8 +221,9 @@ impl Inbox {
 }
 
 fn read<'a>(message: &'a repod::Message, action: &str) -> Happening<'a> {
-    let other = message.action();
-    if other != action {
+    if message.action() != action {
+        // It may be as long as a message.
+        let other = message.action_value().excerpt();
         return Happening::Foreign(format!("a message with the action {other:?}"));
     }
     match message.get("data") {
@@ -235,3 +236,24 @@ fn read<'a>(message: &'a repod::Message, action: &str) -> Happening<'a> {
 /// Events that are taken at once: enough for all that one read from the network can bring, and few enough
 /// to let others have their turn.
 const AT_ONCE: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_foreign_action_an_excerpt_is_told() {
+        let told = |action: &str| {
+            let plain = Plain { action, data: Value::Nil };
+            let frame = repod::Frame::encode(&plain).unwrap();
+            let message = repod::Message::decode(&frame.as_bytes()[4..]).unwrap().unwrap();
+            match read(&message, "echo") {
+                Happening::Foreign(what) => what,
+                _ => panic!("it is foreign"),
+            }
+        };
+        assert_eq!(told("news"), "a message with the action \"news\"");
+        let long = told(&"x".repeat(1_000_000));
+        assert!(long.ends_with("xx…\"") && long.len() < 500, "{} bytes", long.len());
+    }
+}
