@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::alarm::Alarm;
 use super::bells::{Bells, Places};
@@ -126,7 +126,7 @@ impl Worker {
                 // Who was woken has a turn.
                 () = tokio::task::yield_now(), if next <= now => {}
                 task = tasks.join_next() => match task {
-                    Some(task) => finished.extend(task.ok()),
+                    Some(task) => finished.extend(share.took(task)),
                     None => break,
                 },
                 rung = alarm.wait(next.saturating_sub(now)), if next > now => rung?,
@@ -174,18 +174,13 @@ async fn connect(worker: &Worker, share: &mut Share) -> Vec<(Body, Opened)> {
     }
     let mut connections = vec![];
     while let Some(attempt) = attempts.join_next().await {
-        match attempt {
-            Ok(Ok((body, opened, time))) => {
+        match share.tried(attempt) {
+            Some((body, opened, time)) => {
                 board.opened.fetch_add(1, Ordering::Relaxed);
                 share.connecting.saturating_record(nanoseconds(time));
                 connections.push((body, opened));
             }
-            Ok(Err(Failure { kind, words, .. })) => {
-                board.failed.fetch_add(1, Ordering::Relaxed);
-                share.failures.entry(kind).or_insert((0, words)).0 += 1;
-            }
-            // It can only have panicked, which is told.
-            Err(_) => {
+            None => {
                 board.failed.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -227,6 +222,26 @@ impl Share {
         }
     }
 
+    /// Takes what an attempt has brought, or counts why it has failed.
+    fn tried<T>(&mut self, attempt: Result<Result<T, Failure>, JoinError>) -> Option<T> {
+        let (kind, words) = match attempt {
+            Ok(Ok(opened)) => return Some(opened),
+            Ok(Err(Failure { kind, words, .. })) => (kind, words),
+            Err(error) => (PANICKED, panicked(&error)),
+        };
+        self.failures.entry(kind).or_insert((0, words)).0 += 1;
+        None
+    }
+
+    /// Takes what is left of a connection, or counts that nothing is.
+    fn took<T>(&mut self, task: Result<T, JoinError>) -> Option<T> {
+        task.inspect_err(|error| {
+            let end = (0, panicked(error));
+            self.endings.entry(PANICKED.to_owned()).or_insert(end).0 += 1;
+        })
+        .ok()
+    }
+
     /// Counts a connection that the load has outlived.
     fn ended(&mut self, end: End, replies: bool) {
         self.unsent += if replies { 0 } else { end.unsent };
@@ -234,8 +249,38 @@ impl Share {
     }
 }
 
+/// Why a task has left nothing: it has panicked, as nobody aborts one whose end is waited for.
+fn panicked(error: &JoinError) -> String {
+    format!("this program failed: {error}")
+}
+
+/// The kind of such a failure or end.
+const PANICKED: &str = "panicked";
+
 /// Connections that a thread opens at once, where no rate says when.
 const AT_ONCE: usize = 32;
 
 /// The connection of messages that only try whether a server answers.
 const PROBE: u64 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_panicked_is_counted() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let error = || runtime.block_on(runtime.spawn(async { panic!("on purpose") })).unwrap_err();
+        let mut share = Share::new();
+        assert_eq!(share.took::<()>(Err(error())), None);
+        assert_eq!(share.took(Ok(1)), Some(1));
+        for _ in 0..2 {
+            assert_eq!(share.tried::<()>(Err(error())), None);
+        }
+        assert_eq!(share.tried(Ok(Ok(1))), Some(1));
+        let (count, words) = &share.endings["panicked"];
+        assert_eq!(*count, 1);
+        assert!(words.contains("on purpose"), "{words}");
+        assert_eq!(share.failures["panicked"].0, 2);
+    }
+}
