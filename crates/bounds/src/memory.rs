@@ -9,7 +9,7 @@ use super::peer::{
     upgrade, websocket, websocket_on,
 };
 use super::row::{Row, Size};
-use super::serve::{Application, Config, Usage};
+use super::serve::{Application, Config};
 
 /// Something that a peer can keep the server in: how the server is set up, and how a peer gets there.
 struct State {
@@ -25,7 +25,8 @@ impl State {
         let mut child = Child::start(&self.config);
         // What is made once, for the first peers, does not count.
         drop((self.enter)(&child, 2));
-        child.wait_until(|usage| is_empty(usage, &self.config));
+        // Sessions that poll are there until their heartbeat fails, and that is long.
+        child.wait_until(|usage| usage.channels == 0);
         let before = child.settled();
         let streams = (self.enter)(&child, peers);
         let held = child.settled();
@@ -33,12 +34,6 @@ impl State {
         drop(streams);
         Row::at_most(format!("{} ({peers} peers)", self.name), each, self.limit, "B each")
     }
-}
-
-/// Whether nobody is there. A session that polls is there until its heartbeat fails.
-fn is_empty(usage: &Usage, config: &Config) -> bool {
-    let polls = config.ping_ms > 1000;
-    usage.channels == 0 && (polls || usage.sessions == 0)
 }
 
 /// Before the application has accepted anybody.
