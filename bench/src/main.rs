@@ -22,6 +22,8 @@ mod document;
 
 mod place;
 
+mod descriptors;
+
 mod program;
 
 mod measures;
@@ -70,6 +72,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
+    descriptors::raise();
     match bench(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -11,6 +11,7 @@ use peak_alloc::PeakAlloc;
 static HEAP: PeakAlloc = PeakAlloc;
 
 fn main() -> ExitCode {
+    raise_open_files();
     let mut args: Vec<_> = std::env::args().skip(1).collect();
     if let [verb, config] = &args[..]
         && verb == "serve"
@@ -37,3 +38,15 @@ fn main() -> ExitCode {
     }
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// Raises the limit of open files as far as the system allows; the programs that are started inherit it.
+#[cfg(unix)]
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where less is allowed than is said, the limit stays what it was.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
+#[cfg(not(unix))]
+fn raise_open_files() {}

@@ -51,3 +51,16 @@ rows! {
     one_bad_client_harms_nobody: "34 one bad neighbour",
     faults_are_contained: "35 faults of handlers",
 }
+
+/// Many systems let a program open 1024 files unless it asks for more.
+#[test]
+fn the_program_raises_its_limit_of_open_files() {
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -Sn 256; exec \"$0\" --short 'many connections'"])
+        .arg(env!("CARGO_BIN_EXE_bounds"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("WebSockets, held"), "{said}");
+}
