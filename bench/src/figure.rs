@@ -1,6 +1,6 @@
 //! One contestant's figure for one budget.
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Section};
 use crate::results::Results;
 use crate::statistics::{median, spread};
 
@@ -37,6 +37,13 @@ impl Figure {
             .collect();
         Some(Self { value: median(&rounds)?, spread: spread(&rounds).unwrap_or_default() })
     }
+}
+
+/// Whether a section has any.
+pub(crate) fn has_figures(section: &Section, results: &Results) -> bool {
+    section.budgets.iter().any(|budget| {
+        section.contestants.iter().any(|name| Figure::of(budget, name, results).is_some())
+    })
 }
 
 /// Who is judged.

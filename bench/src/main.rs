@@ -55,7 +55,7 @@ struct Args {
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Whether it works at all: one short turn
-    #[arg(long)]
+    #[arg(long, conflicts_with = "publish")]
     quick: bool,
     /// Lists what can be measured
     #[arg(long)]
@@ -114,4 +114,17 @@ fn bench(args: Args) -> Result<(), Box<dyn Error>> {
 
 fn args_of(args: &Args) -> run::Effort {
     if args.quick { run::Effort::quick() } else { run::Effort::thorough(args.rounds) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_shows_that_it_works_is_not_published() {
+        let parse = |args: &[&str]| Args::try_parse_from(["bench"].iter().chain(args));
+        assert!(parse(&["--quick"]).is_ok() && parse(&["--publish"]).is_ok());
+        let error = parse(&["--quick", "--publish"]).unwrap_err();
+        assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);
+    }
 }

@@ -20,6 +20,9 @@ pub(crate) struct Results {
 pub(crate) struct Measured {
     /// The commit of the library.
     pub(crate) commit: String,
+    /// Whether it was only to be seen that it works: no figures to publish.
+    #[serde(default)]
+    pub(crate) quick: bool,
     /// By contestant.
     pub(crate) contestants: BTreeMap<String, Vec<Turn>>,
 }

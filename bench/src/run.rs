@@ -20,16 +20,17 @@ pub(crate) struct Effort {
     rounds: usize,
     seconds: &'static str,
     crowd: &'static str,
+    is_quick: bool,
 }
 
 impl Effort {
     pub(crate) fn thorough(rounds: usize) -> Self {
-        Self { rounds, seconds: "1.5", crowd: "9900" }
+        Self { rounds, seconds: "1.5", crowd: "9900", is_quick: false }
     }
 
     /// Enough to see that everything works.
     pub(crate) fn quick() -> Self {
-        Self { rounds: 1, seconds: "0.3", crowd: "1000" }
+        Self { rounds: 1, seconds: "0.3", crowd: "1000", is_quick: true }
     }
 }
 
@@ -61,7 +62,8 @@ pub(crate) fn run(
 }
 
 fn turns(place: &Place, measure: &Measure, effort: &Effort) -> Measured {
-    let mut measured = Measured { commit: machine::commit(place), ..Measured::default() };
+    let (commit, quick) = (machine::commit(place), effort.is_quick);
+    let mut measured = Measured { commit, quick, ..Measured::default() };
     let (there, missing): (Vec<_>, Vec<_>) =
         measure.trials.iter().partition(|trial| trial.is_there(place));
     for trial in missing {
