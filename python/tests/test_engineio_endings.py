@@ -21,7 +21,7 @@ class Interrupted(BaseException):
     """As Ctrl-C is, for one thread alone."""
 
 
-def echoes(client, transports=("websocket",)):
+def echoes(client):
     """Whether the client can be used: it is connected again, and a message comes back."""
     before = client.handlers.copy()
     seen = queue.Queue()
@@ -275,7 +275,6 @@ def test_blocked_handlers_do_not_add_up_in_disconnect(server):
     for thread in session.threads:
         thread.join = lambda timeout, join=thread.join: (joined.append(timeout), join(timeout))
     client.disconnect()
-    assert sum(joined[1:]) <= sum(joined[:1]) * len(joined)
     assert joined == sorted(joined, reverse=True) and joined[-1] == 0
     gate.set()
     for thread in list(session.threads):
@@ -389,10 +388,13 @@ def test_async_connection_ends_with_its_event_loop(start_peer, until, ending):
         client.on("message", seen.put)
         await client.connect(peer.url, transports=["websocket"])
         # It travels while the loop is gone.
-        while True:
-            await client.send("!received last")
-            if await seen.get() == ["last words"]:
-                break
+        async def arrive():
+            while True:
+                await client.send("!received last")
+                if await seen.get() == ["last words"]:
+                    break
+
+        await asyncio.wait_for(arrive(), 60)
         await client.disconnect()
 
     if ending == "asyncio.run":
@@ -428,12 +430,14 @@ def test_handler_that_goes_on_and_then_blocks(server):
             time.sleep(0.001)
         # Another thread is called, and cannot come while this one has the interpreter.
         sys.setswitchinterval(1000)
-        native.handler_blocks()
-        until = time.monotonic() + 0.3
-        while time.monotonic() < until:
-            pass
-        native.handler_goes_on()
-        sys.setswitchinterval(before)
+        try:
+            native.handler_blocks()
+            until = time.monotonic() + 0.3
+            while time.monotonic() < until:
+                pass
+            native.handler_goes_on()
+        finally:
+            sys.setswitchinterval(before)
         result.put(gate.wait(60))
 
     client.connect(server.url, transports=["websocket"])

@@ -113,6 +113,8 @@ def test_wait_runs_handlers_to_the_end(start_peer, ending):
         seen.append(data)
         if data == "burst 9" and ending == "handler":
             client.disconnect()
+        elif data == "burst 9" and ending == "thread":
+            threading.Thread(target=client.disconnect).start()
 
     client.on("disconnect", seen.append)
     client.connect(peer.url)
@@ -121,8 +123,6 @@ def test_wait_runs_handlers_to_the_end(start_peer, ending):
         client.send("!close")
     elif ending == "transport":
         client.send("!exit")
-    elif ending == "thread":
-        threading.Timer(1, client.disconnect).start()
     client.wait()
     reasons = {"server": "server disconnect", "transport": "transport error"}
     burst = [f"burst {i}" for i in range(10)]
