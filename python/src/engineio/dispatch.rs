@@ -163,8 +163,8 @@ impl Dispatch {
     /// Whether nothing comes any more, and the disconnect handler has returned. Handlers of messages may
     /// still run, on threads that were taken over from.
     pub(super) fn has_ended(&self) -> bool {
-        let state = self.lock();
-        state.ended && !state.parting
+        // Only who leads finds the end, and whoever runs the disconnect handler leads until it returns.
+        self.lock().ended
     }
 
     /// Whether this thread runs a handler of this client, or has run one last.
