@@ -23,14 +23,12 @@ class ReceiveQueue:
     """What a client has received and the program has not taken, in order, with the methods of
     `queue.Queue`."""
 
-    __slots__ = ("_address", "_awaits_greeting", "_native", "_strips")
+    __slots__ = ("_address", "_native", "_strips")
 
     def __init__(self, native: _native.Client, address: tuple[str, int], strips: bool) -> None:
         self._native = native
         self._address = address
         self._strips = strips
-        # The first thing that a server says is that the client is connected.
-        self._awaits_greeting = False
 
     def empty(self) -> bool:
         """Whether nothing waits."""
@@ -73,17 +71,17 @@ class ReceiveQueue:
         """Takes what waits longest, and says what it is: an ``event`` of the connection, what the program
         has ``put`` there, the server's ``greeting``, or a ``message``."""
         while (item := self._native.take()) is not None:
+            name = "message"
             if type(item) is tuple:
-                if len(item) == 2:
-                    return item[0], "put"
-                self._awaits_greeting = item[0]["action"] in ("connected", "socketConnect")
-                return self._event(item[0]), "event"
-            greets, self._awaits_greeting = self._awaits_greeting, False
-            action = item["action"]
-            if greets and action == "connected":
-                return item, "greeting"
-            if not (self._strips and is_reserved(action)):
-                return item, "message"
+                item, name = item
+                if name == "put":
+                    return item, name
+                if name == "event":
+                    return self._event(item), name
+                # The first thing that a server says is that the client is connected.
+                name = "greeting" if item["action"] == "connected" else "message"
+            if name == "greeting" or not (self._strips and is_reserved(item["action"])):
+                return item, name
         return None
 
     def _next_message(self) -> dict[Any, Any] | None:

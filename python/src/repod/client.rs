@@ -40,6 +40,8 @@ struct Options {
 struct Queue {
     /// What was taken from the network, and what the program has put there.
     ready: VecDeque<Item>,
+    /// Whether a message would be the first of its connection.
+    begins: bool,
     translator: Translator,
     start: Start,
     bell: Owned<Arc<Bell>>,
@@ -85,6 +87,19 @@ impl Queue {
             }
         }
         Poll::Ready(())
+    }
+
+    /// The next thing that waits, and whether it is the first message of its connection.
+    fn take(&mut self) -> Option<(Item, bool)> {
+        let _ = self.poll_refill();
+        let item = self.ready.pop_front()?;
+        let before = self.begins;
+        self.begins = match item {
+            Item::Connected | Item::SocketConnect => true,
+            Item::Object(_) => before,
+            _ => false,
+        };
+        Some((item, before))
     }
 
     /// Takes everything that the network has brought.
@@ -165,6 +180,7 @@ impl Client {
         }
         let queue = Queue {
             ready: VecDeque::new(),
+            begins: false,
             translator: Translator::default(),
             start: Start::Never,
             bell: Owned::new(Bell::new()),
@@ -236,14 +252,10 @@ impl Client {
         closes
     }
 
-    /// The next thing that waits: a message, or an event of the connection in a tuple.
+    /// The next thing that waits: a message, or anything else in a tuple with its name.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let item = {
-            let mut queue = self.queue();
-            let _ = queue.poll_refill();
-            queue.ready.pop_front()
-        };
-        item.map(|item| item.into_object(py)).transpose()
+        let taken = self.queue().take();
+        taken.map(|(item, is_first)| item.into_object(py, is_first)).transpose()
     }
 
     /// Adds an object behind what waits.

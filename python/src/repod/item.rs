@@ -44,15 +44,22 @@ impl Item {
         }
     }
 
-    /// What Python is given: a message as it is, an event of the connection in a tuple, and what the
-    /// program has put there in a tuple with `None`, so that they can be told apart whatever a server
-    /// sends.
-    pub(super) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        match self {
-            Self::Message(message) => decode(py, message.payload()),
-            Self::Object(object) => Ok(PyTuple::new(py, [object, py.None()])?.into_any()),
-            event => Ok(PyTuple::new(py, [event.into_dict(py)?])?.into_any()),
-        }
+    /// What Python is given: a message as it is, and anything else in a tuple that names it, so that they
+    /// can be told apart whatever a server sends: an `event` of the connection, what the program has `put`
+    /// there, and the `first` message of a connection.
+    pub(super) fn into_object(self, py: Python<'_>, is_first: bool) -> PyResult<Bound<'_, PyAny>> {
+        let (object, name) = match self {
+            Self::Message(message) => {
+                let object = decode(py, message.payload())?;
+                if !is_first {
+                    return Ok(object);
+                }
+                (object, intern!(py, "first"))
+            }
+            Self::Object(object) => (object.into_bound(py), intern!(py, "put")),
+            event => (event.into_dict(py)?.into_any(), intern!(py, "event")),
+        };
+        Ok(PyTuple::new(py, [&object, name.as_any()])?.into_any())
     }
 
     fn into_dict(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
