@@ -3,8 +3,7 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
 /// A pair of sockets. Whoever has something for the event loop writes a byte into the one, unless one is
@@ -12,7 +11,8 @@ use std::task::Wake;
 pub(super) struct Bell {
     rope: UnixStream,
     clapper: UnixStream,
-    rung: AtomicBool,
+    /// Whether a byte is there.
+    rung: Mutex<bool>,
 }
 
 impl Bell {
@@ -20,7 +20,7 @@ impl Bell {
         let (rope, clapper) = UnixStream::pair()?;
         rope.set_nonblocking(true)?;
         clapper.set_nonblocking(true)?;
-        Ok(Self { rope, clapper, rung: AtomicBool::new(false) })
+        Ok(Self { rope, clapper, rung: Mutex::new(false) })
     }
 
     /// What the event loop watches.
@@ -29,16 +29,25 @@ impl Bell {
     }
 
     pub(super) fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
+        let mut rung = self.rung();
+        if !*rung {
             // It cannot be full: there is one byte in it at most.
             let _ = (&self.rope).write(&[1]);
+            *rung = true;
         }
     }
 
     /// The event loop has heard it, and looks now.
     pub(super) fn heard(&self) {
-        let _ = (&self.clapper).read(&mut [0]);
-        self.rung.store(false, Ordering::Release);
+        let mut rung = self.rung();
+        if *rung {
+            let _ = (&self.clapper).read(&mut [0]);
+            *rung = false;
+        }
+    }
+
+    fn rung(&self) -> MutexGuard<'_, bool> {
+        self.rung.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -105,11 +105,13 @@ impl Connection {
                 }
                 Err(error) => Opening::Failed(error),
             };
-            *told.opening() = result;
-            told.changed.notify_all();
+            let mut opening = told.opening();
+            *opening = result;
+            // Who has seen the result is not called for it later.
             if let Some(bell) = ring {
                 bell.ring();
             }
+            told.changed.notify_all();
         });
         let attempt = attempt.abort_handle();
         let generation = process::generation();
@@ -230,14 +232,14 @@ impl Connection {
 
     /// The event loop has heard the bell, and looks now.
     fn heard(&self) {
-        if let Some(bell) = &self.bell {
+        if let Some(bell) = self.own_bell() {
             bell.heard();
         }
     }
 
     /// Rings the bell: there may be more to look at than was.
     fn ring(&self) {
-        if let Some(bell) = &self.bell {
+        if let Some(bell) = self.own_bell() {
             bell.ring();
         }
     }
@@ -395,6 +397,11 @@ impl Connection {
             }
             py.check_signals()?;
         }
+    }
+
+    /// The bell, which the child of a fork must not touch: it would take what rings for its parent.
+    fn own_bell(&self) -> Option<&Bell> {
+        self.bell.as_deref().filter(|_| self.is_of_this_process())
     }
 
     fn own_dispatch(&self) -> Option<&Arc<Dispatch>> {
