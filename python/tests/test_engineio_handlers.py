@@ -104,6 +104,74 @@ def test_handlers_that_all_block(server):
     assert names_of_threads() == []
 
 
+@pytest.fixture
+def taken_at_once(server):
+    """A client whose first handlers find messages that were taken at once: `taken_at_once(handler, 2)`."""
+    clients = []
+
+    def connect(handler, count):
+        client = engineio.Client()
+        clients.append(client)
+        client.on("message", lambda data: handler(client, data))
+
+        @client.on("connect")
+        def on_connect():
+            # Handlers of messages run when this has returned.
+            for i in range(count):
+                client.send(f"n{i}")
+            wait_for_pending(client, count)
+
+        client.connect(server.url, transports=["websocket"])
+
+    yield connect
+    for client in clients:
+        client.disconnect()
+
+
+def wait_for_pending(client, least):
+    deadline = time.monotonic() + 60
+    while client._session.native.pending() < least:
+        assert time.monotonic() < deadline, "nothing has arrived"
+        time.sleep(0.001)
+
+
+def test_message_that_came_while_the_thread_changed_is_not_left(taken_at_once):
+    """The last handler of what was taken before waits for it, and does not say so."""
+    second, last, result = threading.Event(), threading.Event(), queue.Queue()
+
+    def on_message(client, data):
+        if data == "n0":
+            client.send("last")
+            wait_for_pending(client, 1)
+            second.wait(60)
+        elif data == "n1":
+            second.set()
+            result.put(last.wait(60))
+        else:
+            last.set()
+
+    taken_at_once(on_message, 2)
+    assert result.get(timeout=100)
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 257, 512])
+def test_message_behind_a_batch_of_any_size_is_not_left(taken_at_once, count):
+    """The last handler of what was taken at once waits for what is sent later, and does not say so."""
+    last, result = threading.Event(), queue.Queue()
+
+    def on_message(client, data):
+        if data == f"n{count - 1}":
+            # Nobody watches any more, as nothing has waited for long.
+            time.sleep(0.2)
+            client.send("last")
+            result.put(last.wait(60))
+        elif data == "last":
+            last.set()
+
+    taken_at_once(on_message, count)
+    assert result.get(timeout=100)
+
+
 def test_order_of_starts_when_handlers_block(server):
     client, started, gate, done = engineio.Client(), [], threading.Event(), queue.Queue()
 

@@ -234,7 +234,9 @@ impl Dispatch {
             if let Some(event) = state.batch.pop_front() {
                 state.role = Role::Calling { since: Instant::now(), blocks: false };
                 state.parting = matches!(event, Event::Disconnected(_));
-                if !state.batch.is_empty() {
+                // What has arrived since the inbox was looked at has woken somebody already, and does not
+                // again.
+                if !state.batch.is_empty() || self.client.pending() > 0 {
                     self.watch(&mut state);
                 }
                 return Some(event);
@@ -256,7 +258,7 @@ impl Dispatch {
         }
     }
 
-    /// Takes what has arrived. Where it was everything, this is woken when more arrives.
+    /// Takes what has arrived, a batch at most. This is woken when more arrives.
     fn refill(&self, state: &mut State, waker: &Waker) -> bool {
         let mut events = vec![];
         let cx = Context::from_waker(waker);
@@ -270,6 +272,10 @@ impl Dispatch {
                 Poll::Ready(_) => {}
                 Poll::Pending => break,
             }
+        }
+        if events.len() == BATCH {
+            // It may have been everything: the last handler of the batch may wait for what comes then.
+            let _ = self.client.poll_next_many(&cx, &mut events, 0);
         }
         state.batch.extend(events);
         !state.batch.is_empty()
