@@ -225,3 +225,31 @@ def test_log_of_a_status(notes):
     warning = "Unexpected status code 502 in server response, aborting"
     assert ("WARNING", warning) in notes.lines
     assert all(text.isprintable() for _, text in notes.lines)
+
+
+@pytest.mark.parametrize("kind", ["threads", "async"])
+def test_timestamp_that_raises_fails_the_request(server, kind):
+    class Broken:
+        stamps = 0
+
+        def _get_url_timestamp(self):
+            # It is asked for once before there are requests.
+            self.stamps += 1
+            if self.stamps > 1:
+                raise LookupError("no clock")
+            return "&t=1"
+
+    class Client(Broken, engineio.Client):
+        pass
+
+    class AsyncClient(Broken, engineio.AsyncClient):
+        pass
+
+    async def connect():
+        await asyncio.wait_for(AsyncClient(handle_sigint=False).connect(server.url), 60)
+
+    with pytest.raises(engineio.exceptions.ConnectionError, match="LookupError: no clock"):
+        if kind == "threads":
+            Client().connect(server.url)
+        else:
+            asyncio.run(connect())

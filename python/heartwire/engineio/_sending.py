@@ -35,8 +35,8 @@ def check(http):
 
 def _serve(client, http, requests):
     while (exchange := requests.take()) is not None:
-        arguments = _arguments(client, exchange)
         try:
+            arguments = _arguments(client, exchange)
             if client._replaces("_send_request"):
                 answer = client._send_request(*arguments)
             else:
@@ -81,8 +81,8 @@ def _answered(answer):
 
 async def send_in_task(client, http, exchange):
     """Serves one request."""
-    arguments = _arguments(client, exchange)
     try:
+        arguments = _arguments(client, exchange)
         if client._replaces("_send_request"):
             answer = await client._send_request(*arguments)
         else:
