@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import queue
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 import weakref
+from collections import deque
 
 import pytest
 
@@ -164,6 +166,231 @@ def test_reconnection_waits_for_a_slow_disconnect_handler(start_peer, until):
     client.disconnect()
 
 
+@pytest.mark.parametrize("slow", [False, True])
+def test_async_reconnection_is_told_in_order(start_peer, slow):
+    """Although everything has arrived before the event loop looks."""
+
+    async def run():
+        peer = start_peer("asgi")
+        options = {"delay": 0.01, "randomization_factor": 0}
+        client, seen = engineio.AsyncClient(reconnection=options, handle_sigint=False), []
+        answered = asyncio.Event()
+
+        @client.on("connect")
+        async def on_connect():
+            await client.send("!say hello")
+            if len(seen) == 3:
+                wait_for(lambda: session.native.pending() > 0)
+            await asyncio.sleep(0.01)
+            seen.append("connected")
+
+        @client.on("message")
+        async def on_message(data):
+            seen.append(data)
+            if len(seen) == 5:
+                answered.set()
+
+        @client.on("disconnect")
+        async def on_disconnect(reason):
+            if slow:
+                await asyncio.sleep(0.5)
+            seen.append(reason)
+
+        def wait_for(condition):
+            deadline = time.monotonic() + 60
+            while not condition():
+                assert time.monotonic() < deadline, "it did not happen"
+                time.sleep(0.001)
+
+        await client.connect(peer.url, transports=["websocket"])
+        session, first = client._session, client.sid
+        while len(seen) < 2:
+            await asyncio.sleep(0.001)
+        await client.send("!exit")
+        wait_for(lambda: session.native.transport() is None)
+        start_peer("asgi", "--port", peer.port)
+        wait_for(lambda: session.native.transport() is not None)
+        await asyncio.wait_for(answered.wait(), 60)
+        assert seen == ["connected", "hello", "transport error", "connected", "hello"]
+        assert client.state == "connected" and client.sid not in (None, first)
+        await client.disconnect()
+        assert seen[5:] == ["client disconnect"] and client.state == "disconnected"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("options", [{"ordered": True}, {"reconnection": {"delay": 0.01}}], ids=str)
+def test_async_disconnect_within_a_handler_that_others_wait_for(start_peer, options):
+    async def run():
+        peer = start_peer("asgi")
+        client = engineio.AsyncClient(handle_sigint=False, close_timeout=1000, **options)
+        ended, connects = asyncio.Event(), 0
+
+        async def leave():
+            await client.disconnect()
+            ended.set()
+
+        @client.on("connect")
+        async def on_connect():
+            nonlocal connects
+            connects += 1
+            if connects == 2:
+                await leave()
+
+        @client.on("message")
+        async def on_message(data):
+            await leave()
+
+        await client.connect(peer.url, transports=["websocket"])
+        if "ordered" in options:
+            await client.send("!say leave")
+        else:
+            await client.send("!exit")
+            start_again(peer)
+        await asyncio.wait_for(ended.wait(), 60)
+        await asyncio.wait_for(client.wait(), 60)
+        assert client.state == "disconnected"
+
+    def start_again(peer):
+        peer.process.wait(60)
+        start_peer("asgi", "--port", peer.port)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("ending", ["client", "server"])
+def test_http_session_that_cannot_be_closed(start_peer, caplog, ending):
+    import requests
+
+    class Session(requests.Session):
+        def close(self):
+            raise LookupError("not to be closed")
+
+    peer, logger = start_peer("asgi"), logging.getLogger()
+    client = engineio.Client(http_session=Session, logger=logger)
+    for _ in range(2):
+        client.connect(peer.url)
+        session = client._session
+        if ending == "client":
+            client.disconnect()
+        else:
+            client.send("!close")
+        client.wait()
+        for thread in list(session.threads):
+            thread.join(60)
+        assert session.threads == [] and client.state == "disconnected"
+    assert "LookupError: not to be closed" in caplog.text
+
+
+@pytest.mark.parametrize("ending", ["client", "server"])
+def test_async_http_session_that_cannot_take_cookies_or_be_closed(
+    start_peer, caplog, monkeypatch, ending
+):
+    import aiohttp
+
+    class Jar(aiohttp.DummyCookieJar):
+        def update_cookies(self, *_):
+            raise LookupError("not for cookies")
+
+    close = aiohttp.ClientSession.close
+
+    async def close_and_raise(session):
+        await close(session)
+        raise LookupError("not to be closed")
+
+    async def make():
+        return aiohttp.ClientSession(cookie_jar=Jar())
+
+    monkeypatch.setattr(aiohttp.ClientSession, "close", close_and_raise)
+
+    async def run():
+        peer = start_peer("asgi", "--set-cookie")
+        logger = logging.getLogger()
+        client = engineio.AsyncClient(http_session=make, handle_sigint=False, logger=logger)
+        for _ in range(2):
+            await client.connect(peer.url, transports=["websocket"])
+            if ending == "client":
+                await client.disconnect()
+            else:
+                await client.send("!close")
+            await asyncio.wait_for(client.wait(), 60)
+            assert client.state == "disconnected"
+
+    asyncio.run(run())
+    assert "LookupError: not to be closed" in caplog.text
+    assert "LookupError: not for cookies" in caplog.text
+
+
+def test_async_connect_that_is_cancelled_as_it_succeeds_leaves_no_connection(server):
+    async def run():
+        client = engineio.AsyncClient(handle_sigint=False)
+        connecting = asyncio.ensure_future(client.connect(server.url, transports=["websocket"]))
+        deadline = time.monotonic() + 60
+        while not (found := [s for s in base_client.sessions if s.client is client]):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0)
+        native = found[0].native
+        while native.transport() is None:
+            assert time.monotonic() < deadline
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        assert native.closed(60)
+
+    # Sessions of clients for threads have no client.
+    gc.collect()
+    asyncio.run(run())
+
+
+def test_what_is_kept_back_is_sent_before_the_end(server):
+    """Two threads send it, of whom the second then ends the connection."""
+    session = _session.Session(None, None)
+    session.held, told = deque("abc"), []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def send(data):
+        if data == "a":
+            begun.set()
+            go_on.wait(60)
+        told.append(data)
+
+    def end():
+        session.release(told.append, 60)
+        told.append("end")
+
+    first = threading.Thread(target=session.release, args=(send, 60))
+    first.start()
+    assert begun.wait(60)
+    second = threading.Thread(target=end)
+    second.start()
+    second.join(0.1)
+    go_on.set()
+    first.join(60)
+    second.join(60)
+    assert told == ["a", "b", "c", "end"]
+
+
+def test_async_what_is_kept_back_is_sent_before_the_end(server, monkeypatch):
+    async def run():
+        client, results = engineio.AsyncClient(handle_sigint=False), []
+        await client.connect(server.url, transports=["websocket"])
+        session = client._session
+        session.held = deque("abc")
+
+        async def send(session, data):
+            await asyncio.sleep(0.01)
+            results.append((data, session.native.send_text(data)))
+
+        monkeypatch.setattr(client, "_send_encoded", send)
+        releasing = asyncio.ensure_future(client._release(session))
+        await asyncio.sleep(0)
+        await client.disconnect()
+        await releasing
+        assert results == [(data, session.native.SENT) for data in "abc"]
+
+    asyncio.run(run())
+
+
 def test_disconnect_handlers_do_not_keep_a_client(server):
     class Game:
         def __init__(self):
@@ -247,9 +474,11 @@ def test_signal_handler_may_come_at_any_moment():
     session = _session.Session(None, None)
     with session._lock:
         assert session.claim_end()
-    session.held = []
-    with session._lock:
-        assert session.hold("x") and list(session.release()) == ["x"]
+    session.held, sent = deque(), []
+    with session._lock, session._releasing:
+        assert session.hold("x")
+        session.release(sent.append, 0)
+    assert sent == ["x"] and not session.hold("y")
     moment = _session.Moment()
     with moment._condition:
         moment.set()
@@ -488,6 +717,49 @@ def test_fork_within_a_handler(server):
     program = [sys.executable, "-c", FORK_IN_HANDLER, server.url]
     done = subprocess.run(program, capture_output=True, text=True, timeout=100)
     assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+FORK_IN_BATCH = """
+import asyncio, os, sys, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from heartwire import engineio
+
+async def main():
+    client, seen = engineio.AsyncClient(), []
+    done = asyncio.Event()
+
+    @client.on("message")
+    def on_message(data):
+        seen.append(data)
+        if data == "n0":
+            if (child := os.fork()) == 0:
+                # When everything was handled that was taken at once.
+                loop.call_soon(lambda: os._exit(len(seen)))
+                return
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        if data == "n9":
+            done.set()
+
+    loop = asyncio.get_running_loop()
+    await client.connect(sys.argv[1], transports=["websocket"])
+    for i in range(10):
+        await client.send(f"n{i}")
+    deadline = time.monotonic() + 60
+    while client._session.native.pending() < 10 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    await asyncio.wait_for(done.wait(), 60)
+    await client.disconnect()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_fork_within_a_function_of_an_event_loop(server):
+    """What was taken with the message stays with the parent: the child has seen one."""
+    program = [sys.executable, "-c", FORK_IN_BATCH, server.url]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=100)
+    assert (done.stdout, done.stderr) == ("1\n", "")
 
 
 INTERRUPTED = """

@@ -1,6 +1,7 @@
 """Handlers on the program's own thread, and one after the other on an event loop."""
 
 import asyncio
+import os
 import select
 import threading
 import time
@@ -65,6 +66,30 @@ def test_file_descriptor_tells_of_what_waits(server):
         assert is_readable(60)
         client.pump(max_messages=1)
     client.disconnect()
+
+
+def test_wait_with_many_open_files(server):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] != resource.RLIM_INFINITY and before[1] < 2000:
+        pytest.skip("the system allows too few files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2000, before[1]))
+    files = []
+    try:
+        while not files or files[-1] < 1024:
+            files.append(os.open(os.devnull, os.O_RDONLY))
+        client = engineio.Client(dispatch="inline")
+        client.on("message", lambda _: client.disconnect())
+        client.connect(server.url)
+        assert client.fileno() > 1024
+        client.send("x")
+        client.wait()
+        assert client.state == "disconnected"
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_limits_of_pump(server):

@@ -64,11 +64,14 @@ class Session:
         self.ended = Moment()
         #: Whether `disconnect()` runs, after which the client is disconnected.
         self.is_left = False
+        #: Whether the client has left it: it does not connect again.
+        self.is_over = False
         # A signal handler may come between any two steps of the thread that it interrupts.
         self._lock = threading.RLock()
         self._claims = itertools.count()
         #: What is sent before the upgrade waits for it, so that the server sees one transport only.
         self.held = None
+        self._releasing = threading.RLock()
         #: What has come and is for `pump()`.
         self.early = deque()
         #: The thread that runs the disconnect handler, while the state is not final yet.
@@ -104,21 +107,23 @@ class Session:
 
     def end(self, client):
         """Nothing more is to be handled."""
-        was_open = self.handlers is not None
-        client._keep_cookies(self)
-        if self.native.requests is not None:
-            self.native.requests.close()
-        if self.handlers is not None:
-            self.handlers.release()
-        http, self.http = self.http, None
-        client._drop_http(http)
-        self.settled.set()
-        if was_open and not self.handled.is_set():
-            client.logger.info("Exiting write loop task")
-            client.logger.info("Exiting read loop task")
-        self.handled.set()
-        if not self.is_left:
-            self.ended.set()
+        try:
+            was_open = self.handlers is not None
+            client._keep_cookies(self)
+            if self.native.requests is not None:
+                self.native.requests.close()
+            if self.handlers is not None:
+                self.handlers.release()
+            http, self.http = self.http, None
+            client._drop_http(http)
+            if was_open and not self.handled.is_set():
+                client.logger.info("Exiting write loop task")
+                client.logger.info("Exiting read loop task")
+        finally:
+            self.settled.set()
+            self.handled.set()
+            if not self.is_left:
+                self.ended.set()
 
     def leave(self):
         """The client is disconnected."""
@@ -134,16 +139,23 @@ class Session:
             self.held.append(data)
             return True
 
-    def release(self):
-        """What was kept back, a part at a time; nothing is kept back after the last."""
-        while True:
-            with self._lock:
-                held = self.held
-                if not held:
-                    self.held = None
+    def release(self, send, seconds):
+        """Sends what was kept back; nothing is kept back after the last. Where another thread does so,
+        waits for it, for some seconds at most. A signal handler goes on where its thread was."""
+        if not self._releasing.acquire(blocking=False):
+            with waiting():
+                if not self._releasing.acquire(timeout=seconds):
                     return
-                self.held = []
-            yield from held
+        try:
+            while True:
+                with self._lock:
+                    if not self.held:
+                        self.held = None
+                        return
+                    data = self.held.popleft()
+                send(data)
+        finally:
+            self._releasing.release()
 
     def leave_child(self):
         """A handler has forked, and has returned in the child. As wherever a thread forks, the child ends

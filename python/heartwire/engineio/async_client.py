@@ -5,6 +5,7 @@ import contextlib
 import queue
 import signal
 import threading
+from collections import deque
 
 from heartwire import _native
 from heartwire.engineio import _connecting, _sending, _settings, base_client, exceptions, packet
@@ -64,12 +65,16 @@ class _Session:
         #: The last handler has returned.
         self.ended = asyncio.Event()
         self.is_claimed = False
+        #: Whether the client has left it: it does not connect again.
+        self.is_over = False
         #: What is sent before the upgrade waits for it, so that the server sees one transport only.
         self.held = None
+        self.releasing = asyncio.Lock()
         #: The task that runs the disconnect handler, while the state is not final yet.
         self.ender = None
         self.begins = False
-        #: The handler that others wait for, if they run one after the other.
+        #: The handler that others wait for: where they run one after the other, and at the end and the
+        #: beginning of a connection that is one of several.
         self.running = None
         #: The disconnect handler of a connection that has broken, while it runs.
         self.farewell = None
@@ -119,8 +124,10 @@ class _Session:
             self.loop.remove_reader(self.descriptor)
         if self.requests is not None:
             self.requests.close()
-        self.client._keep_cookies(self)
-        self.settled.set()
+        try:
+            self.client._keep_cookies(self)
+        finally:
+            self.settled.set()
 
     async def close_http(self):
         """An HTTP session that the client has made itself is for one connection."""
@@ -130,11 +137,12 @@ class _Session:
             return
         if client.http is http:
             client.http = None
-        close = getattr(http, "close", None)
-        if close is not None:
-            closing = close()
-            if asyncio.iscoroutine(closing):
-                await closing
+        with client._reporting("the HTTP session was not closed"):
+            close = getattr(http, "close", None)
+            if close is not None:
+                closing = close()
+                if asyncio.iscoroutine(closing):
+                    await closing
 
     def abandon(self):
         """The event loop ends, and nobody has disconnected. What was sent is still delivered; handlers
@@ -162,17 +170,20 @@ class _Session:
             return
         if self.running is not None:
             return
-        limit = 1 if self.client.ordered else _BATCH
+        one_by_one = self.client.ordered or self.client.reconnection
+        limit = 1 if one_by_one else _BATCH
         outcome = self.native.drain(self, limit)
         if outcome == _MORE:
             if self.running is None:
                 self.loop.call_soon(self._look)
         elif outcome == _ENDED and not self.ended.is_set():
-            self.leave()
-            if self.farewell is None:
-                self._end()
-            else:
-                self.farewell.add_done_callback(lambda _: self._end())
+            try:
+                self.leave()
+            finally:
+                if self.farewell is None:
+                    self._end()
+                else:
+                    self.farewell.add_done_callback(lambda _: self._end())
 
     def _end(self):
         if self.ended.is_set():
@@ -208,8 +219,18 @@ class _Session:
     def _handle_result(self, result):
         task = self.client._handle_result(result)
         if task is not None and self.client.ordered:
-            self.running = task
-            task.add_done_callback(self._go_on)
+            self.await_first(task)
+
+    def await_first(self, task):
+        """Handles nothing else before the task is done."""
+        self.running = task
+        task.add_done_callback(self._go_on)
+
+    def await_no_more(self):
+        """Handles what is left, though the current task is not done: it ends the connection."""
+        if self.running is not None and self.running is asyncio.current_task():
+            self.running.remove_done_callback(self._go_on)
+            self._go_on(self.running)
 
     def _go_on(self, _):
         self.running = None
@@ -301,7 +322,7 @@ class AsyncClient(base_client.BaseClient):
             facts = await session.opened
         except BaseException as error:
             session.leave()
-            native.abort()
+            native.close(False)
             self._reset()
             await session.close_http()
             if isinstance(error, _connecting.ConnectFailed):
@@ -329,9 +350,10 @@ class AsyncClient(base_client.BaseClient):
         http = self.http
         if http is not None and not self.external_http:
             self.http = None
-            closing = http.close() if hasattr(http, "close") else None
-            if asyncio.iscoroutine(closing):
-                await closing
+            with self._reporting("the HTTP session was not closed"):
+                closing = http.close() if hasattr(http, "close") else None
+                if asyncio.iscoroutine(closing):
+                    await closing
 
     async def _enter(self, session, facts):
         """A connection is open: the handlers begin to work."""
@@ -343,7 +365,7 @@ class AsyncClient(base_client.BaseClient):
             and "websocket" in self.transports
         )
         if upgrades:
-            session.held = []
+            session.held = deque()
         self.state = "connected"
         base_client.connected_clients.append(self)
         try:
@@ -414,14 +436,15 @@ class AsyncClient(base_client.BaseClient):
         await self._send_encoded(session, data)
 
     async def _release(self, session):
-        while session.held:
-            held, session.held = session.held, []
-            for data in held:
+        # Whoever comes second goes on where the first is cancelled.
+        async with session.releasing:
+            while session.held:
                 try:
-                    await self._send_encoded(session, data)
+                    await self._send_encoded(session, session.held[0])
                 except Exception:
                     self.logger.exception("a message of the connect handler was not sent")
-        session.held = None
+                session.held.popleft()
+            session.held = None
 
     async def _send_encoded(self, session, data):
         native = session.native
@@ -445,6 +468,7 @@ class AsyncClient(base_client.BaseClient):
         if session is None or self.state == "disconnected":
             if session is not None:
                 # It may still try to connect again.
+                session.is_over = True
                 session.native.close(not abort)
             self._reset()
             return
@@ -453,6 +477,7 @@ class AsyncClient(base_client.BaseClient):
             if not session.is_ending:
                 session.native.close(not abort)
             return
+        session.is_over = True
         self.state = "disconnecting"
         session.native.silence()
         try:
@@ -461,10 +486,12 @@ class AsyncClient(base_client.BaseClient):
         finally:
             # Whatever cancels this, the client can connect again afterwards.
             try:
-                if not abort:
-                    await self._release(session)
+                if not abort and session.held is not None:
+                    with contextlib.suppress(asyncio.TimeoutError):
+                        await asyncio.wait_for(self._release(session), self.close_timeout + 1)
                 session.native.close(not abort)
                 if not abort:
+                    session.await_no_more()
                     with contextlib.suppress(asyncio.TimeoutError):
                         await asyncio.wait_for(session.ended.wait(), self.close_timeout + 1)
             finally:
@@ -547,8 +574,10 @@ class AsyncClient(base_client.BaseClient):
         elif name == "disconnected":
             session.settled.set()
             session.farewell = _hold(asyncio.ensure_future(self._say_farewell(session, facts)))
+            if self.reconnection:
+                session.await_first(session.farewell)
         elif name == "connected":
-            _hold(asyncio.ensure_future(self._greet_again(session, facts)))
+            session.await_first(_hold(asyncio.ensure_future(self._greet_again(session, facts))))
         elif name == "reconnecting":
             self.logger.info("Reconnecting in %s seconds", facts["delay"])
         elif name == "reconnect_failed":
@@ -575,9 +604,9 @@ class AsyncClient(base_client.BaseClient):
                 self._reset()
 
     async def _greet_again(self, session, facts):
-        if session.farewell is not None:
-            await asyncio.wait([session.farewell])
-            session.farewell = None
+        if session.is_over or self._session is not session:
+            return
+        session.farewell = None
         session.is_claimed = False
         self._note_handshake(facts)
         self.state = "connected"

@@ -315,8 +315,17 @@ class BaseClient:
 
     def _keep_cookies(self, session):
         """The HTTP session learns what the server has set."""
-        if session.http is not None:
-            _cookies.keep(session.http, session.native.take_cookies())
+        with self._reporting("the HTTP session has not taken the server's cookies"):
+            if session.http is not None:
+                _cookies.keep(session.http, session.native.take_cookies())
+
+    @contextlib.contextmanager
+    def _reporting(self, text):
+        """What an HTTP session raises is logged: a connection begins and ends without it."""
+        try:
+            yield
+        except Exception:
+            self.logger.exception(text)
 
     def _forget(self):
         with contextlib.suppress(ValueError):

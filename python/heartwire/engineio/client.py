@@ -1,9 +1,10 @@
 """A client for programs without an event loop."""
 
 import queue
-import select
+import selectors
 import threading
 import time
+from collections import deque
 
 from heartwire import _native
 from heartwire.engineio import (
@@ -140,7 +141,7 @@ class Client(base_client.BaseClient):
             with waiting():
                 facts = native.opened(float("inf"))
         except BaseException as error:
-            native.abort()
+            native.close(False)
             session.end(self)
             self._reset()
             if isinstance(error, _connecting.ConnectFailed):
@@ -158,9 +159,10 @@ class Client(base_client.BaseClient):
             return
         if self.http is http:
             self.http = None
-        close = getattr(http, "close", None)
-        if close is not None:
-            close()
+        with self._reporting("the HTTP session was not closed"):
+            close = getattr(http, "close", None)
+            if close is not None:
+                close()
 
     def _make_http(self):
         """Makes the HTTP session, if it is left to a function. Says whether it sends requests itself."""
@@ -183,7 +185,7 @@ class Client(base_client.BaseClient):
             and "websocket" in self.transports
         )
         if upgrades:
-            session.held = []
+            session.held = deque()
         self.state = "connected"
         base_client.connected_clients.append(self)
         try:
@@ -234,7 +236,9 @@ class Client(base_client.BaseClient):
 
     def _await_bell(self, session, seconds):
         """Waits until something has arrived for `pump()`."""
-        select.select([session.native.descriptor()], [], [], seconds)
+        with selectors.DefaultSelector() as selector:
+            selector.register(session.native.descriptor(), selectors.EVENT_READ)
+            selector.select(seconds)
         session.native.heard()
 
     def wait(self):
@@ -346,11 +350,13 @@ class Client(base_client.BaseClient):
         self._send_encoded(session, data)
 
     def _release(self, session):
-        for data in session.release():
+        def send(data):
             try:
                 self._send_encoded(session, data)
             except Exception:
                 self.logger.exception("a message of the connect handler was not sent")
+
+        session.release(send, self.close_timeout + 1)
 
     def _send_encoded(self, session, data):
         native = session.native
@@ -378,6 +384,7 @@ class Client(base_client.BaseClient):
         if session is None or self.state == "disconnected":
             if session is not None:
                 # It may still try to connect again.
+                session.is_over = True
                 session.native.close(not abort)
             self._reset()
             return
@@ -386,7 +393,7 @@ class Client(base_client.BaseClient):
             if not session.is_ending:
                 session.native.close(not abort)
             return
-        session.is_left = True
+        session.is_left = session.is_over = True
         self.state = "disconnecting"
         session.native.silence()
         try:
@@ -489,9 +496,11 @@ class Client(base_client.BaseClient):
             session.leave_child()
         finally:
             _session.serving.native = None
-            if native.has_ended():
-                session.end(self)
-            session.threads.remove(threading.current_thread())
+            try:
+                if native.has_ended():
+                    session.end(self)
+            finally:
+                session.threads.remove(threading.current_thread())
 
     def _handle_error(self, error):
         """A handler of messages has raised: it is reported as an error of the thread, or raised where
@@ -546,6 +555,8 @@ class Client(base_client.BaseClient):
                 session.end(self)
 
     def _handle_reconnected(self, session, facts):
+        if session.is_over or self._session is not session:
+            return
         session.begin_again()
         self._note_handshake(facts)
         self.state = "connected"

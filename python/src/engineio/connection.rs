@@ -50,6 +50,8 @@ struct Shared {
     opening: Mutex<Opening>,
     changed: Condvar,
     client: OnceLock<Client>,
+    /// Whether nobody wants the attempt to succeed any more.
+    given_up: AtomicBool,
 }
 
 enum Opening {
@@ -91,13 +93,17 @@ impl Connection {
             opening: Mutex::new(Opening::Pending),
             changed: Condvar::new(),
             client: OnceLock::new(),
+            given_up: AtomicBool::new(false),
         });
         let (told, ring) = (shared.clone(), bell.clone());
         let attempt = runtime.spawn(async move {
             let result = match builder.connect().await {
                 Ok(client) => {
                     let first = client.next().await;
-                    let _ = told.client.set(client);
+                    let client = told.client.get_or_init(|| client);
+                    if told.given_up.load(Ordering::SeqCst) {
+                        client.close_now();
+                    }
                     match first {
                         Some(Event::Connected(connected)) => Opening::Open(Box::new(connected)),
                         _ => unreachable!("the first event of a client says that it is connected"),
@@ -160,13 +166,6 @@ impl Connection {
         }
     }
 
-    /// Gives up an attempt to connect.
-    fn abort(&self) {
-        if self.is_of_this_process() {
-            self.attempt.abort();
-        }
-    }
-
     /// Calls the handlers of `owner`, until the client has ended. For several threads, which Python
     /// starts: see `_start_dispatcher`.
     #[pyo3(signature = (owner, ordered))]
@@ -209,7 +208,12 @@ impl Connection {
             if matches!(event, Event::Message(_)) && self.silent.load(Ordering::Relaxed) {
                 continue;
             }
-            if let Some(result) = delivery.deliver(event)
+            let result = delivery.deliver(event);
+            if !self.is_of_this_process() {
+                // A handler has forked, and this is the child: the rest is the parent's.
+                return Ok(REST);
+            }
+            if let Some(result) = result
                 && !result.is_none()
             {
                 owner.call_method1(intern!(py, "_handle_result"), (result,))?;
@@ -289,12 +293,17 @@ impl Connection {
         self.send_patiently(py, Message::from(bytes_of(data)?))
     }
 
-    /// Begins to end the client: once what waits is sent, or at once.
+    /// Begins to end the client: once what waits is sent, or at once. Gives up an attempt to connect.
     fn close(&self, flush: bool) {
-        match self.client() {
-            Ok(client) if flush => client.close(),
-            Ok(client) => client.close_now(),
-            Err(_) => self.abort(),
+        if !self.is_of_this_process() {
+            return;
+        }
+        // Whichever comes first, this or the success of the attempt, the other sees it.
+        self.shared.given_up.store(true, Ordering::SeqCst);
+        match self.shared.client.get() {
+            Some(client) if flush => client.close(),
+            Some(client) => client.close_now(),
+            None => self.attempt.abort(),
         }
     }
 
