@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from repod_support import ROOT, frame, run
 
-from heartwire.repod import protocol, types
+from heartwire.repod import msgpack as own_msgpack
+from heartwire.repod import protocol
 from heartwire.repod.protocol import decode, encode, read_message
 
 VECTORS = json.loads((ROOT / "spec/repod.json").read_text())
@@ -121,9 +122,9 @@ def test_too_deep():
         value = [value]
     with pytest.raises(ValueError, match="recursion limit exceeded"):
         encode(value)
-    with pytest.raises(types.StackError):
+    with pytest.raises(own_msgpack.StackError):
         decode(b"\x91" * 513 + b"\xc0")
-    with pytest.raises(types.StackError):
+    with pytest.raises(own_msgpack.StackError):
         decode(b"\x91" * 1_000_000)
 
 
@@ -143,9 +144,9 @@ def test_without_msgpack():
     program = """
 import sys
 sys.modules["msgpack"] = None
-from heartwire.repod import decode, encode, types
+from heartwire.repod import decode, encode, msgpack
 ext, moment = decode(b"\\x92\\xd4\\x05\\x01\\xd6\\xff\\x00\\x00\\x00\\x09")
-print(ext, moment, ext == (5, b"\\x01"), hash(moment) == hash(types.Timestamp(9)))
+print(ext, moment, ext == (5, b"\\x01"), hash(moment) == hash(msgpack.Timestamp(9)))
 print(encode([ext, moment]).hex())
 for payload in (b"\\xc1", b"\\x01\\x02", b"\\x91" * 600):
     try:
@@ -156,14 +157,14 @@ for payload in (b"\\xc1", b"\\x01\\x02", b"\\x91" * 600):
     assert run("-c", program).splitlines() == [
         "ExtType(code=5, data=b'\\x01') Timestamp(seconds=9, nanoseconds=0) True True",
         frame([msgpack.ExtType(5, b"\x01"), msgpack.Timestamp(9)]).hex(),
-        "_FormatError heartwire.repod.types",
-        "_ExtraData heartwire.repod.types",
-        "_StackError heartwire.repod.types",
+        "_FormatError heartwire.repod.msgpack",
+        "_ExtraData heartwire.repod.msgpack",
+        "_StackError heartwire.repod.msgpack",
     ]
 
 
 def test_own_types_are_accepted_beside_msgpacks():
-    own = [types._ExtType(5, b"x"), types._Timestamp(9, 1)]
+    own = [own_msgpack._ExtType(5, b"x"), own_msgpack._Timestamp(9, 1)]
     assert encode(own) == frame([msgpack.ExtType(5, b"x"), msgpack.Timestamp(9, 1)])
 
 

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 use pyo3::{BoundObject, IntoPyObject};
 
-use super::types;
+use super::msgpack;
 
 /// Makes an object of bytes that hold one value.
 pub(super) fn decode<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
@@ -14,7 +14,7 @@ pub(super) fn decode<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, 
     let object = value(py, &mut tokens, 0)?;
     match tokens.rest() {
         [] => Ok(object),
-        rest => Err(types::extra_data(py, object, rest)),
+        rest => Err(msgpack::extra_data(py, object, rest)),
     }
 }
 
@@ -25,7 +25,7 @@ fn value<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let token = next(py, tokens)?;
     scalar(py, token, |token| match token {
-        Token::Array(_) | Token::Map(_) if depth == MAX_DEPTH => Err(types::stack_error(py)),
+        Token::Array(_) | Token::Map(_) if depth == MAX_DEPTH => Err(msgpack::stack_error(py)),
         Token::Map(count) => map(py, tokens, count, depth),
         Token::Array(count) => list(py, tokens, count, depth),
         _ => unreachable!("the others are scalars"),
@@ -82,8 +82,8 @@ fn scalar<'a, 'py>(
         Token::Bool(value) => value.into_pyobject(py)?.into_bound().into_any(),
         Token::Nil => py.None().into_bound(py),
         Token::Binary(bytes) => PyBytes::new(py, bytes).into_any(),
-        Token::Ext(ext) => types::ext(py, ext)?,
-        Token::Timestamp(moment) => types::timestamp(py, moment)?,
+        Token::Ext(ext) => msgpack::ext(py, ext)?,
+        Token::Timestamp(moment) => msgpack::timestamp(py, moment)?,
         Token::Array(_) | Token::Map(_) => compound(token)?,
     })
 }
@@ -92,7 +92,7 @@ fn scalar<'a, 'py>(
 fn next<'a>(py: Python<'_>, tokens: &mut Tokens<'a>) -> PyResult<Token<'a>> {
     tokens.next_token().map_err(|error| match error {
         DecodeError::Truncated => incomplete(),
-        DecodeError::ReservedMarker => types::format_error(py),
+        DecodeError::ReservedMarker => msgpack::format_error(py),
         DecodeError::ReservedExt(_) => PyValueError::new_err("code must be 0~127"),
         error => PyValueError::new_err(error.to_string()),
     })

@@ -8,7 +8,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyTuple};
 
 mod process;
 
-mod types;
+mod msgpack;
 
 mod encode;
 

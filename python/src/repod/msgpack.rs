@@ -39,14 +39,14 @@ fn raised(exception: PyResult<Bound<'_, PyAny>>) -> PyErr {
     exception.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// Looks a class up in `heartwire.repod.types`, once.
+/// Looks a class up in `heartwire.repod.msgpack`, once.
 fn class<'py>(
     py: Python<'py>,
     place: &'static PyOnceLock<Py<PyAny>>,
     name: &str,
 ) -> PyResult<&'py Bound<'py, PyAny>> {
     let class = place.get_or_try_init(py, || {
-        let module = py.import("heartwire.repod.types")?;
+        let module = py.import("heartwire.repod.msgpack")?;
         Ok::<_, PyErr>(module.getattr(name)?.unbind())
     })?;
     Ok(class.bind(py))
