@@ -3,7 +3,7 @@
 //! It needs Python 2.7. Its log and its report are kept below `target/autobahn`. It ends with success whatever it has found: only its report counts.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -61,19 +61,29 @@ impl Server {
     /// If it cannot be started.
     pub fn start(name: &str, cases: Cases) -> Self {
         let home = home(name);
-        // The suite cannot choose a port by itself.
+        // The suite cannot choose a port by itself, and one that was free may be taken meanwhile.
+        let (child, addr) = (0..5)
+            .find_map(|_| Self::try_start(&home, cases))
+            .unwrap_or_else(|| panic!("wstest ends early, see {}", home.display()));
+        Self { child, home, cases, url: format!("http://{addr}") }
+    }
+
+    /// Starts the suite at a port that is free now; `None` if it ends at once.
+    fn try_start(home: &Path, cases: Cases) -> Option<(Child, SocketAddr)> {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let addr = listener.local_addr().expect("it is bound");
         drop(listener);
-        let url = format!("ws://{addr}");
-        let spec = spec(&home, cases, json!({"url": url}));
-        let mut child = wstest("fuzzingserver", &home, &spec);
-        while TcpStream::connect(addr).is_err() {
-            let ended = child.try_wait().expect("it was started");
-            assert_eq!(ended, None, "wstest ended early, see {}", home.display());
+        let spec = spec(home, cases, json!({"url": format!("ws://{addr}")}));
+        let mut child = wstest("fuzzingserver", home, &spec);
+        loop {
+            if child.try_wait().expect("it was started").is_some() {
+                return None;
+            }
+            if TcpStream::connect(addr).is_ok() {
+                return Some((child, addr));
+            }
             thread::sleep(Duration::from_millis(20));
         }
-        Self { child, home, cases, url: format!("http://{addr}") }
     }
 
     /// Where to be tested, with HTTP's scheme, by the number of a case from 1 on.
