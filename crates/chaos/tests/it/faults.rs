@@ -52,9 +52,7 @@ fn clocks_that_are_set_change_nothing() {
 #[test]
 fn a_server_that_stops_under_load_accounts_for_everything() {
     hold(async |program| {
-        // By polling, the refusal of a POST that crosses the end can cost a client the last answer: the command
-        // shows how often.
-        let ways = [Way::WebSocket, Way::Repod];
+        let ways = [Way::Polling, Way::WebSocket, Way::Repod];
         all(ways.map(async |way| drain::drain(program, way, 10, 10).await)).await
     });
 }

@@ -90,9 +90,16 @@ impl World {
             3 => self.answer_get(HANDSHAKES[usize::from(input.arbitrary::<u8>()?) % 4]),
             4 => self.answer_post(),
             5 => {
-                if std::mem::take(if input.arbitrary()? { &mut self.get } else { &mut self.post }) {
-                    self.session.handle_request_failed();
-                    assert!(self.session.is_closed(), "what the request carried is lost unnoticed");
+                if input.arbitrary()? {
+                    if std::mem::take(&mut self.get) {
+                        self.session.handle_get_failed();
+                        assert!(self.session.is_closed(), "what it carried is lost unnoticed");
+                    }
+                } else if std::mem::take(&mut self.post) {
+                    self.session.handle_post_failed(self.now, input.arbitrary()?);
+                    self.drain();
+                    let waits = self.get && self.session.next_deadline().is_some();
+                    assert!(self.session.is_closed() || waits, "what it carried is lost unnoticed");
                 }
             }
             6 => {
@@ -253,7 +260,7 @@ impl World {
         if self.opened.is_none() && self.closed.is_none() {
             // Until it is open, the driver has deadlines of its own.
             if std::mem::take(&mut self.get) {
-                self.session.handle_request_failed();
+                self.session.handle_get_failed();
             } else {
                 self.session.handle_socket_end(SocketEnd::Failed);
             }

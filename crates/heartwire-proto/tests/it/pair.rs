@@ -38,6 +38,8 @@ pub(crate) struct Pair {
     sockets: u32,
     poll: Option<ExchangeId>,
     network: Network,
+    /// What the answers to GETs take beyond [`LATENCY`].
+    detour: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +119,7 @@ impl Pair {
             sockets: 0,
             poll: None,
             network: Network::Up,
+            detour: Duration::ZERO,
         }
     }
 
@@ -143,6 +146,11 @@ impl Pair {
 
     pub(crate) fn close_server(&mut self, ending: Ending) {
         self.server_queue.close(ending);
+    }
+
+    /// From now on answers to GETs take longer than everything else.
+    pub(crate) fn detain_polls(&mut self, detour: Duration) {
+        self.detour = detour;
     }
 
     /// From now on everything vanishes.
@@ -227,7 +235,8 @@ impl Pair {
         }
         let number = self.next_number;
         self.next_number += 1;
-        self.on_the_way.push(Reverse((self.now + LATENCY, number)));
+        let detour = if let Content::GetAnswer(_) = content { self.detour } else { Duration::ZERO };
+        self.on_the_way.push(Reverse((self.now + LATENCY + detour, number)));
         self.contents.insert(number, content);
     }
 
@@ -244,7 +253,7 @@ impl Pair {
                 }
                 self.client.handle_get_end(now);
             }
-            Content::GetRefused => self.client.handle_request_failed(),
+            Content::GetRefused => self.client.handle_get_failed(),
             Content::Post(body, messages) => {
                 let answer = self.deliver_post(&body);
                 if answer.is_err() {
@@ -253,7 +262,7 @@ impl Pair {
                 self.ship(Content::PostAnswer(answer));
             }
             Content::PostAnswer(Ok(())) => self.client.handle_posted(now),
-            Content::PostAnswer(Err(_)) => self.client.handle_request_failed(),
+            Content::PostAnswer(Err(_)) => self.client.handle_post_failed(now, true),
             Content::OpenSocket(socket) => self.deliver_socket(socket),
             Content::SocketOpen(socket) if self.socket == Some(socket) => {
                 self.client.handle_socket_open();

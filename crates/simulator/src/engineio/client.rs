@@ -177,7 +177,7 @@ impl World {
         }
         let now = self.net.instant();
         match answer {
-            Err(_) => self.request_failed(id),
+            Err(_) => self.request_failed(id, true),
             Ok(_) if self.requests.remove(&id).is_some_and(|pending| pending.is_post) => {
                 self.client.session.handle_posted(now);
             }
@@ -200,7 +200,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn request_failed(&mut self, id: RequestId) {
+    pub(super) fn request_failed(&mut self, id: RequestId, refused: bool) {
         let pending = self.requests.get_mut(&id);
         if !pending.is_some_and(|pending| std::mem::take(&mut pending.awaited)) {
             return;
@@ -212,8 +212,10 @@ impl World {
         let polls = self.client.session.transport() == Some(Transport::Polling);
         if self.mutant == Some(Mutant::ForgetsLostPoll) && is_get && polls {
             self.client_gets();
+        } else if is_get {
+            self.client.session.handle_get_failed();
         } else {
-            self.client.session.handle_request_failed();
+            self.client.session.handle_post_failed(self.net.instant(), refused);
         }
     }
 

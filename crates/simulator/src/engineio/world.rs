@@ -240,7 +240,7 @@ impl World {
             }
             Parcel::Answer(id, answer) => self.receive_answer(id, answer),
             Parcel::RequestFailed(id) | Parcel::RequestLate(id) => {
-                self.request_failed(id);
+                self.request_failed(id, false);
                 Ok(())
             }
             Parcel::OpenSocket(socket) => {

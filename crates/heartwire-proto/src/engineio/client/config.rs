@@ -15,7 +15,8 @@ pub struct Config {
     /// Time from the request for the WebSocket to the end of the upgrade. The session goes on over
     /// polling when it is over. Default: 10 s, as servers wait.
     pub upgrade_timeout: Duration,
-    /// Time that a disconnect may take to send what waits and to tell the server. Default: 5 s.
+    /// Time that the end of a session may take: to send what waits and to tell the server, or, after a POST
+    /// has failed, to hear what the server has sent before. Default: 5 s.
     pub close_timeout: Duration,
     /// Packets in one POST. Default: 16, the most that python-engineio's server takes; of a larger
     /// payload it delivers nothing.

@@ -4,7 +4,8 @@
 //!                     ┌─(GET, POST)─┐              Polling.upgrade:
 //! Opening ──(0)──► Polling ◄────────┘               Connecting ──(open)──► Probing ──(3probe)──► Pausing
 //!    │              │   │                               │                    │                    │
-//!    │              │   └─(disconnect)─► Leaving         └──(failed, timeout)─┴─► Off ◄────────────┤
+//!    │              │   ├─(disconnect)─► Leaving         └──(failed, timeout)─┴─► Off ◄────────────┤
+//!    │              │   └─(POST failed)► Failing                                                   │
 //!    └──(0)──► WebSocket ◄────────────────│────────────────────────────(GET, POST ended: 5)───────┘
 //!                   │                     │
 //!                   └────────► Closed ◄───┘
@@ -13,7 +14,7 @@
 //! Source: Engine.IO protocol v4.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::disconnect::DisconnectReason;
 use super::super::handshake::Handshake;
@@ -96,6 +97,9 @@ enum State {
     WebSocket(Link),
     /// The last POST is under way, or waits for the one before it.
     Leaving(Leaving),
+    /// A POST has failed, which ends the session. A GET is under way: it may still bring the last messages,
+    /// and the server's word that it has ended the session itself.
+    Failing { refused: bool, until: Instant },
     /// Over.
     Closed,
 }
@@ -180,6 +184,7 @@ impl<T: Outgoing> ClientSession<T> {
                 self.handle_opening(now, transport, packet);
                 return None;
             }
+            State::Failing { .. } => {}
             State::Leaving(_) | State::Closed => return None,
         }
         match packet {
@@ -201,6 +206,8 @@ impl<T: Outgoing> ClientSession<T> {
             }
             // The answer had no packet in it.
             State::Opening(Transport::Polling) => self.end(DisconnectReason::ParseError),
+            State::Failing { refused: true, .. } => self.outputs.push_back(Output::Get),
+            State::Failing { refused: false, .. } => self.end(DisconnectReason::TransportError),
             State::Opening(Transport::WebSocket)
             | State::WebSocket(_)
             | State::Leaving(_)
@@ -216,18 +223,46 @@ impl<T: Outgoing> ClientSession<T> {
                 polling.post = Request::Idle;
             }
             State::Leaving(_) => self.end(DisconnectReason::ClientDisconnect),
-            State::Opening(_) | State::WebSocket(_) | State::Closed => {}
+            State::Opening(_) | State::WebSocket(_) | State::Failing { .. } | State::Closed => {}
         }
     }
 
-    /// Takes the news that a GET or POST has failed: no answer, or one that is no success.
-    pub fn handle_request_failed(&mut self) {
+    /// Takes the news that a GET has failed: no answer, or one that is no success.
+    pub fn handle_get_failed(&mut self) {
         match &self.state {
-            State::Opening(Transport::Polling) | State::Polling(_) => {
+            State::Opening(Transport::Polling) | State::Polling(_) | State::Failing { .. } => {
                 self.end(DisconnectReason::TransportError);
             }
             State::Leaving(_) => self.end(DisconnectReason::ClientDisconnect),
             State::Opening(Transport::WebSocket) | State::WebSocket(_) | State::Closed => {}
+        }
+    }
+
+    /// Takes the news that a POST has failed: it was `refused` by an answer that is no success, or has got
+    /// no answer. Nothing more is sent, and the session ends when the server has no more to say.
+    ///
+    /// A server that ends a session answers the GET with what waited and a close packet, if need be the
+    /// next one, and refuses a POST that crosses it, or closes its connection; of both, either may come
+    /// first.
+    pub fn handle_post_failed(&mut self, now: Instant, refused: bool) {
+        match &self.state {
+            State::Polling(Polling { get: Request::Idle, .. }) if !refused => {
+                self.end(DisconnectReason::TransportError);
+            }
+            State::Polling(Polling { link, get, upgrade, .. }) => {
+                if *get == Request::Idle {
+                    self.outputs.push_back(Output::Get);
+                }
+                if upgrade.until().is_some() {
+                    self.outputs.push_back(Output::CloseSocket(None));
+                }
+                let patience = self.config.close_timeout;
+                let patience = if refused { patience } else { patience.min(UNANSWERED_PATIENCE) };
+                let until = link.heartbeat.next_deadline().min(now + patience);
+                self.state = State::Failing { refused, until };
+            }
+            State::Leaving(_) => self.end(DisconnectReason::ClientDisconnect),
+            State::Opening(_) | State::WebSocket(_) | State::Failing { .. } | State::Closed => {}
         }
     }
 
@@ -284,7 +319,10 @@ impl<T: Outgoing> ClientSession<T> {
                 self.fail_upgrade();
                 None
             }
-            State::Opening(Transport::Polling) | State::Leaving(_) | State::Closed => None,
+            State::Opening(Transport::Polling)
+            | State::Leaving(_)
+            | State::Failing { .. }
+            | State::Closed => None,
         }
     }
 
@@ -298,7 +336,10 @@ impl<T: Outgoing> ClientSession<T> {
                 self.outputs.extend([Output::CloseSocket(code), closed]);
             }
             State::Polling(_) => self.fail_upgrade(),
-            State::Opening(Transport::Polling) | State::Leaving(_) | State::Closed => {}
+            State::Opening(Transport::Polling)
+            | State::Leaving(_)
+            | State::Failing { .. }
+            | State::Closed => {}
         }
     }
 
@@ -308,7 +349,7 @@ impl<T: Outgoing> ClientSession<T> {
             State::Polling(Polling { link, .. }) | State::WebSocket(link) => {
                 link.heartbeat.handle_traffic(now);
             }
-            State::Opening(_) | State::Leaving(_) | State::Closed => {}
+            State::Opening(_) | State::Leaving(_) | State::Failing { .. } | State::Closed => {}
         }
     }
 
@@ -333,10 +374,14 @@ impl<T: Outgoing> ClientSession<T> {
             State::Leaving(Leaving { until }) if *until <= now => {
                 self.end(DisconnectReason::ClientDisconnect);
             }
+            State::Failing { until, .. } if *until <= now => {
+                self.end(DisconnectReason::TransportError);
+            }
             State::Opening(_)
             | State::Polling(_)
             | State::WebSocket(_)
             | State::Leaving(_)
+            | State::Failing { .. }
             | State::Closed => {}
         }
     }
@@ -369,9 +414,11 @@ impl<T: Outgoing> ClientSession<T> {
                     self.end(DisconnectReason::ClientDisconnect);
                 }
                 State::Polling(_) => self.next_request(now, queue)?,
-                State::Opening(_) if queue.ending() == Ending::Open => return None,
+                State::Opening(_) | State::Failing { .. } if queue.ending() == Ending::Open => {
+                    return None;
+                }
                 State::Leaving(_) if queue.ending() != Ending::Discard => return None,
-                State::Opening(_) | State::Leaving(_) => {
+                State::Opening(_) | State::Leaving(_) | State::Failing { .. } => {
                     self.end(DisconnectReason::ClientDisconnect);
                 }
                 State::Closed => return None,
@@ -387,7 +434,7 @@ impl<T: Outgoing> ClientSession<T> {
                 earliest([Some(polling.link.heartbeat.next_deadline()), polling.upgrade.until()])
             }
             State::WebSocket(link) => Some(link.heartbeat.next_deadline()),
-            State::Leaving(Leaving { until }) => Some(*until),
+            State::Leaving(Leaving { until }) | State::Failing { until, .. } => Some(*until),
             State::Opening(_) | State::Closed => None,
         }
     }
@@ -395,7 +442,9 @@ impl<T: Outgoing> ClientSession<T> {
     /// The transport that carries packets, where the session is open.
     pub fn transport(&self) -> Option<Transport> {
         match &self.state {
-            State::Polling(_) | State::Leaving(_) => Some(Transport::Polling),
+            State::Polling(_) | State::Leaving(_) | State::Failing { .. } => {
+                Some(Transport::Polling)
+            }
             State::WebSocket(_) => Some(Transport::WebSocket),
             State::Opening(_) | State::Closed => None,
         }
@@ -561,14 +610,14 @@ impl<T: Outgoing> ClientSession<T> {
         match &mut self.state {
             State::Polling(polling) => polling.pong_due = true,
             State::WebSocket(_) => self.outputs.push_back(Output::SendPacket(Packet::Pong(""))),
-            State::Opening(_) | State::Leaving(_) | State::Closed => {}
+            State::Opening(_) | State::Leaving(_) | State::Failing { .. } | State::Closed => {}
         }
     }
 
     /// Ends the session, and lets go of its requests and WebSockets.
     fn end(&mut self, reason: DisconnectReason) {
         match std::mem::replace(&mut self.state, State::Closed) {
-            State::Opening(Transport::Polling) | State::Leaving(_) => {
+            State::Opening(Transport::Polling) | State::Leaving(_) | State::Failing { .. } => {
                 self.outputs.push_back(Output::AbortRequests);
             }
             State::Polling(polling) => {
@@ -594,6 +643,9 @@ impl<T: Outgoing> ClientSession<T> {
         order
     }
 }
+
+/// Time for what is on its way when a POST has got no answer: the server may not know of it, and go on.
+const UNANSWERED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Bytes of a message in a WebSocket frame, behind the frame's own.
 #[inline]

@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::disconnect::DisconnectReason;
 use super::super::heartbeat::{HeartbeatAction, ServerHeartbeat};
@@ -204,7 +204,11 @@ impl<T: Outgoing> ServerSession<T> {
                 Ok(())
             }
             State::WebSocket { .. } => Err(Refusal::BadRequest),
-            State::Farewell { .. } | State::Closed => Err(Refusal::UnknownSession),
+            State::Farewell { until } => {
+                *until = (*until).min(now + REFUSED_PATIENCE);
+                Err(Refusal::UnknownSession)
+            }
+            State::Closed => Err(Refusal::UnknownSession),
         }
     }
 
@@ -610,6 +614,10 @@ impl<T: Outgoing> ServerSession<T> {
         ExchangeId(self.last_exchange)
     }
 }
+
+/// Time that a client has for its next GET after its POST has met the end of the session: most do not come
+/// again.
+const REFUSED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a waiting GET is told when its session ends.
 enum Goodbye {

@@ -263,7 +263,10 @@ impl Driver {
             ended = true;
             match result {
                 Ok(body) => self.receive(now, &body),
-                Err(error) => self.fail(error),
+                Err(error) => {
+                    self.failure.get_or_insert(error);
+                    self.session.handle_get_failed();
+                }
             }
         }
         if let Some(post) = &mut self.post
@@ -274,7 +277,8 @@ impl Driver {
                 Ok(()) => self.session.handle_posted(now),
                 Err(error) => {
                     self.unsent += post.messages;
-                    self.fail(error);
+                    self.session.handle_post_failed(now, error.status().is_some());
+                    self.failure = Some(error);
                 }
             }
             self.post = None;
@@ -310,11 +314,6 @@ impl Driver {
         }
         self.deliver(received);
         self.session.handle_get_end(now);
-    }
-
-    fn fail(&mut self, error: RequestError) {
-        self.failure = Some(error);
-        self.session.handle_request_failed();
     }
 
     /// Reads from the WebSocket. Says whether something has come.
