@@ -39,7 +39,6 @@ impl Echo {
             if self.link.write(cx, now, output).is_err() || ended {
                 return Poll::Ready(());
             }
-            output.clear();
             // A peer that takes no answers gets no more of them.
             if self.link.unsent_bytes() >= PAUSE_BYTES {
                 return Poll::Pending;

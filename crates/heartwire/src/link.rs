@@ -45,15 +45,16 @@ impl Link {
         self.stream.poll_read(cx, buffer)
     }
 
-    /// Sends `output`, behind what is still unsent, and keeps what the stream does not take.
+    /// Sends `output`, behind what is still unsent, and keeps what the stream does not take. It leaves
+    /// `output` empty.
     pub(crate) fn write(
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
-        mut output: &[u8],
+        output: &mut Vec<u8>,
     ) -> io::Result<()> {
         if let Unsent::Rest { bytes, .. } = &mut self.unsent {
-            bytes.extend_from_slice(output);
+            bytes.append(output);
             return self.flush(cx, now);
         }
         if output.is_empty() {
@@ -61,41 +62,50 @@ impl Link {
         }
         if let Unsent::Lost { bytes } = &mut self.unsent {
             *bytes += output.len();
+            output.clear();
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        while !output.is_empty() {
-            match self.stream.poll_write(cx, output) {
-                Poll::Ready(Ok(count)) if count > 0 => output = &output[count..],
+        let mut start = 0;
+        while start < output.len() {
+            match self.stream.poll_write(cx, &output[start..]) {
+                Poll::Ready(Ok(count)) if count > 0 => start += count,
                 Poll::Ready(failed) => {
-                    self.unsent = Unsent::Lost { bytes: output.len() };
+                    self.unsent = Unsent::Lost { bytes: output.len() - start };
+                    output.clear();
                     return Err(failed.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
                 }
                 Poll::Pending => {
-                    self.unsent = rest(now, output);
+                    self.unsent = rest(now, output, start);
                     return Ok(());
                 }
             }
         }
+        output.clear();
         if self.stream.poll_flush(cx)?.is_pending() {
-            self.unsent = rest(now, &[]);
+            self.unsent = rest(now, output, 0);
         }
         Ok(())
     }
 
     /// Sends `output` at once, without a task to wake when the stream takes more, and keeps what it does
-    /// not take. Says whether it took everything. There must be nothing unsent, and plain TCP below.
-    pub(crate) fn try_write(&mut self, now: Instant, mut output: &[u8]) -> bool {
-        while let (Stream::Tcp(stream), false) = (&self.stream, output.is_empty()) {
-            match stream.try_write(output) {
-                Ok(count) if count > 0 => output = &output[count..],
+    /// not take. Says whether it took everything; it leaves `output` empty. There must be nothing unsent, and
+    /// plain TCP below.
+    pub(crate) fn try_write(&mut self, now: Instant, output: &mut Vec<u8>) -> bool {
+        let mut start = 0;
+        while let (Stream::Tcp(stream), true) = (&self.stream, start < output.len()) {
+            match stream.try_write(&output[start..]) {
+                Ok(count) if count > 0 => start += count,
                 // If it is an error, it shows again when the rest is written.
                 _ => break,
             }
         }
-        if !output.is_empty() {
-            self.unsent = rest(now, output);
+        let written = start == output.len();
+        if written {
+            output.clear();
+        } else {
+            self.unsent = rest(now, output, start);
         }
-        output.is_empty()
+        written
     }
 
     /// Whether [`try_write`](Self::try_write) may be called.
@@ -214,11 +224,21 @@ impl Link {
     }
 }
 
-/// What the stream has not taken at once.
-fn rest(now: Instant, output: &[u8]) -> Unsent {
-    let progress = Progress::new(now, output.len());
-    Unsent::Rest { bytes: output.to_vec(), start: 0, progress }
+/// What the stream has not taken at once: `output` from `start` on. It leaves `output` empty.
+fn rest(now: Instant, output: &mut Vec<u8>, start: usize) -> Unsent {
+    let unsent = output.len() - start;
+    let progress = Progress::new(now, unsent);
+    // A large output that is mostly unsent is kept as it is; others would keep more memory than they need.
+    if unsent >= WHOLE_BYTES && unsent >= output.capacity() / 2 {
+        return Unsent::Rest { bytes: std::mem::take(output), start, progress };
+    }
+    let bytes = output[start..].to_vec();
+    output.clear();
+    Unsent::Rest { bytes, start: 0, progress }
 }
+
+/// Bytes above which a copy costs more than new memory for the next output.
+const WHOLE_BYTES: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -267,7 +287,7 @@ mod tests {
         let start = Instant::now();
         let mut link = Link::new(Stream::Other(Box::pin(Trickle(false))));
         let mut cx = Context::from_waker(Waker::noop());
-        link.write(&mut cx, start, &[7; 100]).unwrap();
+        link.write(&mut cx, start, &mut vec![7; 100]).unwrap();
         for second in 1..=10 {
             link.flush(&mut cx, start + Duration::from_secs(second)).unwrap();
         }

@@ -13,11 +13,13 @@ use crate::shared::Weight;
 
 /// A message that was received: a map that has the key `action`. It borrows from the bytes that it was
 /// received in.
-#[derive(Clone, Copy, Eq, PartialEq)]
+#[derive(Clone, Copy)]
 pub struct MessageRef<'a> {
     payload: &'a [u8],
     /// Where the value behind `action` starts.
     action: usize,
+    /// What the payload is all of, if that can be shared.
+    owner: Option<&'a Bytes>,
 }
 
 /// A message that was received and owns its bytes. Clones share them.
@@ -36,7 +38,17 @@ impl<'a> MessageRef<'a> {
     /// The payload is malformed; the connection cannot go on.
     pub fn decode(payload: &'a [u8]) -> Result<Option<Self>, DecodeError> {
         let action = value::check(payload, "action")?;
-        Ok(action.map(|action| Self { payload, action }))
+        Ok(action.map(|action| Self { payload, action, owner: None }))
+    }
+
+    /// The same message, which [`to_message`](Self::to_message) does not copy: its bytes are `owner`'s.
+    ///
+    /// # Panics
+    ///
+    /// They are not.
+    pub fn owned_by(self, owner: &'a Bytes) -> Self {
+        assert!(std::ptr::eq(self.payload, &raw const **owner), "the message lies elsewhere");
+        Self { owner: Some(owner), ..self }
     }
 
     /// The name of the action: its text, and for anything else what Python's `str()` makes of it, of which
@@ -76,9 +88,10 @@ impl<'a> MessageRef<'a> {
         self.payload
     }
 
-    /// A copy that owns its bytes.
+    /// The message with bytes of its own: a copy, unless they are [owned](Self::owned_by).
     pub fn to_message(self) -> Message {
-        Message { payload: Bytes::copy_from_slice(self.payload), action: self.action }
+        let payload = self.owner.cloned().unwrap_or_else(|| Bytes::copy_from_slice(self.payload));
+        Message { payload, action: self.action }
     }
 
     /// The message as a frame, to be sent on as it was received.
@@ -92,6 +105,14 @@ impl<'a> MessageRef<'a> {
     }
 }
 
+impl PartialEq for MessageRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.payload == other.payload
+    }
+}
+
+impl Eq for MessageRef<'_> {}
+
 impl Message {
     /// Reads the payload of a frame, as [`MessageRef::decode`].
     ///
@@ -104,7 +125,7 @@ impl Message {
 
     /// The same message, borrowed.
     pub fn as_message_ref(&self) -> MessageRef<'_> {
-        MessageRef { payload: &self.payload, action: self.action }
+        MessageRef { payload: &self.payload, action: self.action, owner: Some(&self.payload) }
     }
 
     /// The name of the action: its text, and for anything else what Python's `str()` makes of it, of which

@@ -4,9 +4,11 @@
 //! read where it lies and handled, all replies are gathered in the thread's buffer, and one write sends
 //! them.
 
+use std::borrow::Cow;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use heartwire_proto::repod::{
     Config, DisconnectReason, Frame, FrameDecoder, GREETING, MessageRef, Output, Role, Session,
     SocketEnd,
@@ -151,8 +153,9 @@ impl Driver {
             }
             !queue.is_empty() || queue.ending() != Ending::Open
         });
+        let length = output.len();
         let written = self.link.try_write(now, output);
-        self.account(output.len());
+        self.account(length);
         written && !left
     }
 
@@ -227,9 +230,9 @@ impl Driver {
                 });
                 self.sent_at = now;
             }
+            let length = output.len();
             let written = self.link.write(cx, now, output);
-            self.account(output.len());
-            output.clear();
+            self.account(length);
             if let Err(error) = written {
                 detail.get_or_insert_with(|| error.to_string());
                 self.session.handle_socket_end(SocketEnd::Failed);
@@ -301,10 +304,20 @@ impl Driver {
             match self.decoder.decode(rest) {
                 Ok((taken, payload)) => {
                     rest = &rest[taken..];
-                    let Some(payload) = payload else { continue };
-                    match self.session.handle_payload(now, &payload) {
+                    // What was collected from pieces is the user's to keep.
+                    let (there, collected) = match payload {
+                        None => continue,
+                        Some(Cow::Borrowed(payload)) => (payload, None),
+                        Some(Cow::Owned(payload)) => (&[][..], Some(Bytes::from(payload))),
+                    };
+                    let payload = collected.as_deref().unwrap_or(there);
+                    match self.session.handle_payload(now, payload) {
                         Ok(Some(message)) => {
                             frames.messages += 1;
+                            let message = match &collected {
+                                Some(owner) => message.owned_by(owner),
+                                None => message,
+                            };
                             user.take(message, &mut replies);
                         }
                         Ok(None) if self.session.is_open() => frames.ignored += 1,
@@ -512,7 +525,10 @@ mod tests {
             }
 
             fn take(&mut self, message: MessageRef<'_>, _: &mut Replies<'_>) {
-                self.0.push(message.to_message());
+                let kept = message.to_message();
+                // None of them lies whole in what was read at once.
+                assert!(std::ptr::eq(kept.payload(), message.payload()), "it was copied");
+                self.0.push(kept);
             }
         }
         let frame = Frame::encode(&json!({"action": "a", "text": "x".repeat(100_000)})).unwrap();

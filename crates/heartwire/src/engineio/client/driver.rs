@@ -244,7 +244,7 @@ impl Driver {
 
     /// Writes what is gathered to the WebSocket.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut Scratch) {
-        if let Err(error) = self.socket.write(cx, now, &scratch.output, self.close_timeout) {
+        if let Err(error) = self.socket.write(cx, now, &mut scratch.output, self.close_timeout) {
             self.detail.get_or_insert_with(|| error.to_string());
             self.session.handle_socket_end(SocketEnd::Failed);
         }

@@ -155,13 +155,14 @@ impl Socket {
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
-        output: &[u8],
+        output: &mut Vec<u8>,
         close_timeout: Duration,
     ) -> std::io::Result<()> {
         let Self::Open(socket) = self else { return Ok(()) };
+        let length = output.len();
         let written = socket.link.write(cx, now, output);
         let gathered = std::mem::take(&mut socket.gathered);
-        socket.transit.sent(gathered, output.len(), || socket.link.outstanding());
+        socket.transit.sent(gathered, length, || socket.link.outstanding());
         if let Stage::Closing = socket.stage
             && let Self::Open(socket) = std::mem::replace(self, Self::None)
         {

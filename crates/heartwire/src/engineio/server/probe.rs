@@ -99,7 +99,7 @@ impl Probe {
                 Ok((taken, received)) => {
                     at += taken;
                     match received {
-                        None => self.write(now, &pongs),
+                        None => self.write(now, &mut pongs),
                         Some(Received::Text(text)) => {
                             let id = self.id;
                             let upgraded = self.tell(now, |session| {
@@ -166,7 +166,7 @@ impl Probe {
     }
 
     /// A failure shows when orders are carried out.
-    fn write(&mut self, now: Instant, bytes: &[u8]) {
+    fn write(&mut self, now: Instant, bytes: &mut Vec<u8>) {
         let mut cx = TaskContext::from_waker(std::task::Waker::noop());
         let _ = self.link.write(&mut cx, now, bytes);
     }

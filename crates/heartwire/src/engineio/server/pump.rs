@@ -162,7 +162,6 @@ impl Socket {
             }
             let (unsent, length) = (self.unsent(), output.len());
             let written = self.link.write(cx, now, output);
-            output.clear();
             let gathered = std::mem::take(&mut turn.gathered);
             turn.traffic.messages_sent += gathered as u64;
             turn.traffic.bytes_sent += length as u64;
@@ -316,7 +315,8 @@ fn fault(text: &str) -> Option<Cow<'static, str>> {
 pub(super) async fn dismiss(mut link: Link, code: Option<CloseCode>, patience: Duration) {
     let mut bytes = vec![];
     frame::encode_close(code, None, &mut bytes);
-    let written = std::future::poll_fn(|cx| Poll::Ready(link.write(cx, Instant::now(), &bytes)));
+    let written =
+        std::future::poll_fn(|cx| Poll::Ready(link.write(cx, Instant::now(), &mut bytes)));
     if written.await.is_ok() {
         link.farewell(patience).await;
     }

@@ -83,7 +83,7 @@ impl Socket {
             encode_message(message, &mut self.codec, &mut workspace.pool, output);
         }
         // A failure shows again at the first read.
-        let _ = self.link.write(cx, now, &scratch.output);
+        let _ = self.link.write(cx, now, &mut scratch.output);
     }
 
     /// Moves time forward. `listening` says whether the user could take more messages; a peer may take
