@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use super::close::{CloseCode, CloseFrame};
 use super::compression::{CompressionPool, Inflate, Negotiated};
 use super::error::ProtocolError;
-use super::frame::{FrameHeader, MAX_HEADER_BYTES, Opcode, RSV1};
+use super::frame::{FrameHeader, MAX_CONTROL_BYTES, MAX_HEADER_BYTES, Opcode, RSV1};
 use super::mask;
 use super::utf8::Utf8Check;
 
@@ -82,6 +82,27 @@ impl Decoder {
         input: &'a mut [u8],
         pool: &mut CompressionPool,
     ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
+        if let Some((opcode, start, end)) = self.short_frame(input) {
+            let payload = &input[start..end];
+            let event = match opcode {
+                ShortFrame::Text => match simdutf8::basic::from_utf8(payload) {
+                    Ok(text) => Event::Text(Cow::Borrowed(text)),
+                    Err(_) => return self.fail(ProtocolError::InvalidUtf8),
+                },
+                ShortFrame::Binary => Event::Binary(Cow::Borrowed(payload)),
+            };
+            return Ok((end, Some(event)));
+        }
+        self.decode_any(input, pool)
+    }
+
+    /// What [`decode`](Self::decode) does, whatever the input is.
+    #[inline(never)]
+    fn decode_any<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        pool: &mut CompressionPool,
+    ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
         if let State::Header { length: 0, .. } = self.state {
             match self.whole_frame(input) {
                 Ok(Some((header, start, end))) => {
@@ -122,6 +143,34 @@ impl Decoder {
         };
         let message = self.message.as_ref();
         control + message.map_or(0, |message| size_of::<Message>() + message.data.capacity())
+    }
+
+    /// Finds what nearly all frames are: a short message in one frame, which lies whole at the start of
+    /// `input`. It is all right whatever the rules say of others, so only it is compared with, in few
+    /// steps. The payload is unmasked, and stands from `start` to `end`.
+    #[inline]
+    fn short_frame(&self, input: &mut [u8]) -> Option<(ShortFrame, usize, usize)> {
+        let (State::Header { length: 0, .. }, None) = (&self.state, &self.message) else {
+            return None;
+        };
+        let (&mut [first, second], rest) = input.split_first_chunk_mut()?;
+        let kind = match first {
+            0x81 => ShortFrame::Text,
+            0x82 => ShortFrame::Binary,
+            _ => return None,
+        };
+        let (key, length) = match self.role {
+            Role::Server => (4, usize::from(second ^ 0x80)),
+            Role::Client => (0, usize::from(second)),
+        };
+        if length > MAX_CONTROL_BYTES || length > self.max_message || rest.len() < key + length {
+            return None;
+        }
+        if let (Role::Server, Some((key, payload))) = (self.role, rest.split_first_chunk_mut()) {
+            mask::apply(&mut payload[..length], *key, 0);
+        }
+        let start = 2 + key;
+        Some((kind, start, start + length))
     }
 
     /// Finds a frame that lies whole at the start of `input` and is an event by itself: its payload
@@ -304,6 +353,12 @@ impl Decoder {
             inflate.abandon();
         }
     }
+}
+
+/// A message of at most 125 bytes, in one frame that is not compressed.
+enum ShortFrame {
+    Text,
+    Binary,
 }
 
 /// A whole payload as the event that its opcode says.

@@ -5,18 +5,26 @@
 /// XORs `data` with `key`. `offset` is the position of `data` in the frame's payload, so that a
 /// payload that arrives in pieces can be unmasked piece by piece. Masking twice gives the original.
 pub fn apply(data: &mut [u8], key: [u8; 4], offset: usize) {
-    let mut key = key;
-    key.rotate_left(offset % 4);
-    let word = u32::from_ne_bytes(key);
+    // In little-endian order, the first byte is the lowest.
+    let word = u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32);
     let wide = u64::from(word) << 32 | u64::from(word);
-    let mut chunks = data.chunks_exact_mut(8);
-    for chunk in &mut chunks {
-        let bytes: &mut [u8; 8] = chunk.try_into().expect("chunks_exact_mut gives eight bytes");
-        *bytes = (u64::from_ne_bytes(*bytes) ^ wide).to_ne_bytes();
+    let (blocks, rest) = data.as_chunks_mut::<16>();
+    for block in blocks {
+        let (words, _) = block.as_chunks_mut::<8>();
+        words.iter_mut().for_each(|bytes| xor(bytes, wide));
     }
-    for (byte, mask) in chunks.into_remainder().iter_mut().zip(key.iter().cycle()) {
-        *byte ^= mask;
+    let mut mask = wide;
+    let (words, rest) = rest.as_chunks_mut::<8>();
+    words.iter_mut().for_each(|bytes| xor(bytes, wide));
+    for byte in rest {
+        *byte ^= mask as u8;
+        mask >>= 8;
     }
+}
+
+#[inline]
+fn xor(bytes: &mut [u8; 8], mask: u64) {
+    *bytes = (u64::from_le_bytes(*bytes) ^ mask).to_le_bytes();
 }
 
 #[cfg(test)]
