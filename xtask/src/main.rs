@@ -65,6 +65,11 @@ const VERBS: &[Verb] = &[
         run: chaos,
     },
     Verb {
+        name: "counts",
+        about: "instructions of the hot paths, against what is written down; `counts record` does so",
+        run: counts,
+    },
+    Verb {
         name: "peers",
         about: "install the programs of other projects that tests talk to",
         run: peers,
@@ -103,6 +108,7 @@ fn test(args: &[String]) -> Result<(), Failed> {
     step("tests", tests.args(args))?;
     if args.is_empty() {
         step("examples in the documentation", &mut cargo(&["test", "--workspace", "--doc"]))?;
+        counts(&[])?;
         python::test_quickly()?;
     }
     Ok(())
@@ -172,6 +178,19 @@ fn chaos(args: &[String]) -> Result<(), Failed> {
     let names_fault = args.first().is_some_and(|first| FAULTS.contains(&first.as_str()));
     let what: &[&str] = if names_fault { &[] } else { &["network"] };
     step("chaos", cargo(&["run", "--quiet", "--package", "chaos", "--"]).args(what).args(args))
+}
+
+/// Optimised, as users have it: what is counted is what they run.
+fn counts(args: &[String]) -> Result<(), Failed> {
+    if !cfg!(target_arch = "x86_64") {
+        println!("NOTICE: what is written down was counted on x86-64: no instructions are counted");
+        return Ok(());
+    }
+    let Some(valgrind) = interop::valgrind() else { return Ok(()) };
+    let args = if args.is_empty() { &["check".to_owned()][..] } else { args };
+    let mut counts = cargo(&["run", "--quiet", "--release", "--package", "counts", "--"]);
+    valgrind.give(&mut counts);
+    step("instructions", counts.args(args))
 }
 
 fn peers(_: &[String]) -> Result<(), Failed> {

@@ -10,8 +10,13 @@ use serde_json::Value;
 
 pub mod autobahn;
 
+mod debian;
+
 mod faketime;
 pub use faketime::faketime;
+
+mod valgrind;
+pub use valgrind::{Valgrind, valgrind};
 
 mod repodnet;
 pub use repodnet::{Repodnet, repodnet};
