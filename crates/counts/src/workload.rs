@@ -31,6 +31,7 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "engine.io: write a payload of 16 × 64 B", messages: 16, run: write_payload },
     Workload { name: "engine.io: read 16 KiB of base64", messages: 1, run: read_base64 },
     Workload { name: "engine.io: write 16 KiB of base64", messages: 1, run: write_base64 },
+    Workload { name: "repod: check a message of 64 B", messages: 1, run: check_message },
     Workload { name: "repod: read a message of 64 B", messages: 1, run: read_message },
     Workload { name: "repod: write a message of 64 B", messages: 1, run: write_message },
 ];
@@ -182,6 +183,15 @@ struct Move<'a> {
 }
 
 const MOVE: Move<'_> = Move { action: "e", to: "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" };
+
+/// What the hot path of a server does with a message that it hands to the user.
+fn check_message(rounds: u64) {
+    let frame = Frame::encode(&MOVE).expect("it is a map");
+    for _ in 0..rounds {
+        let payload = black_box(&frame.as_bytes()[4..]);
+        black_box(repod::MessageRef::decode(payload).expect("it is right").expect("an action"));
+    }
+}
 
 fn read_message(rounds: u64) {
     let frame = Frame::encode(&MOVE).expect("it is a map");

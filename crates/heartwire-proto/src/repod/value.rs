@@ -458,10 +458,14 @@ pub(super) fn check(bytes: &[u8], key: &str) -> Result<Option<usize>, DecodeErro
     let head = check_head(&mut rest)?;
     if let Head::Map(length) = head {
         for _ in 0..length {
-            let head = check_key(&mut rest)?;
-            let start = rest;
-            check_content(&mut rest, head, 1)?;
-            let is_key = matches!(head, Head::Str(length) if start[..length] == *key.as_bytes());
+            let is_key = if let Some(name) = check_name(&mut rest) {
+                name == key.as_bytes()
+            } else {
+                let head = check_key(&mut rest)?;
+                let start = rest;
+                check_content(&mut rest, head, 1)?;
+                matches!(head, Head::Str(length) if start[..length] == *key.as_bytes())
+            };
             if is_key {
                 found = Some(bytes.len() - rest.len());
             }
@@ -476,7 +480,21 @@ pub(super) fn check(bytes: &[u8], key: &str) -> Result<Option<usize>, DecodeErro
     }
 }
 
+/// Passes over a short text in ASCII, which nearly all keys are, and many values.
+#[inline]
+fn check_name<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (marker @ 0xa0..=0xbf, content) = rest.split_first()? else { return None };
+    let (name, left) = content.split_at_checked(usize::from(marker & 0x1f))?;
+    name.is_ascii().then(|| {
+        *rest = left;
+        name
+    })
+}
+
 fn check_value(rest: &mut &[u8], depth: usize) -> Result<(), DecodeError> {
+    if check_name(rest).is_some() {
+        return Ok(());
+    }
     let head = check_head(rest)?;
     check_content(rest, head, depth)
 }
@@ -494,10 +512,12 @@ fn check_head(rest: &mut &[u8]) -> Result<Head, DecodeError> {
 fn check_content(rest: &mut &[u8], head: Head, depth: usize) -> Result<(), DecodeError> {
     match head {
         Head::Nil | Head::Bool(_) | Head::Int(_) | Head::UInt(_) | Head::Float(_) => Ok(()),
-        Head::Str(length) => match simdutf8::basic::from_utf8(check_take(rest, length)?) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(DecodeError::InvalidUtf8),
-        },
+        Head::Str(length) => {
+            let text = check_take(rest, length)?;
+            // Many are not long, and that is the shorter way for them.
+            let is_text = text.is_ascii() || simdutf8::basic::from_utf8(text).is_ok();
+            if is_text { Ok(()) } else { Err(DecodeError::InvalidUtf8) }
+        }
         Head::Bin(length) => check_take(rest, length).map(drop),
         Head::Ext(code, length) => ext(code, check_take(rest, length)?).map(drop),
         Head::Array(_) | Head::Map(_) if depth == MAX_DEPTH => Err(DecodeError::TooDeep),
