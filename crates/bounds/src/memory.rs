@@ -103,13 +103,19 @@ pub fn clients(size: Size) -> Vec<Row> {
     let state =
         |name, config: &Config, enter| State { name, config: config.clone(), enter, limit: PEER };
     let cheap = [
-        state("idle WebSocket", &Config::default(), |child, peers| {
-            (0..peers).map(|_| websocket(child.addr)).collect()
-        }),
-        state("idle polling session", &Config::default(), |child, peers| {
-            (0..peers).for_each(|_| drop(open(child.addr)));
-            vec![]
-        }),
+        State {
+            limit: IDLE,
+            ..state("idle WebSocket", &Config::default(), |child, peers| {
+                (0..peers).map(|_| websocket(child.addr)).collect()
+            })
+        },
+        State {
+            limit: IDLE,
+            ..state("idle polling session", &Config::default(), |child, peers| {
+                (0..peers).for_each(|_| drop(open(child.addr)));
+                vec![]
+            })
+        },
         state("GET that waits", &Config::default(), |child, peers| {
             let sent = |target: String| send(child.addr, &request("GET", &target, &[], b""));
             (0..peers).map(|_| sent(open(child.addr))).collect()
@@ -346,6 +352,10 @@ fn unfinished(length: usize) -> Vec<u8> {
 
 /// The largest message.
 const MAX: usize = 1_000_000;
+
+/// What a session may cost that does nothing. Bytes of heap do not depend on the machine, so this tells when a
+/// session has grown.
+const IDLE: i64 = 1536;
 
 /// What a peer may cost, whatever it does.
 const PEER: i64 = 4_200_000;

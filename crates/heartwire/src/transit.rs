@@ -10,14 +10,30 @@
 pub(crate) struct Transit {
     /// From the oldest to the latest.
     legs: [Leg; LEGS],
-    used: usize,
+    used: u8,
 }
 
-/// Bytes that were written together, and the messages that end in them.
+/// Bytes that were written together, and the messages that end in them. Every connection keeps some, so they
+/// are small; no network holds more than they can count.
 #[derive(Clone, Copy, Debug, Default)]
 struct Leg {
-    bytes: usize,
-    messages: usize,
+    bytes: u32,
+    messages: u32,
+}
+
+impl Leg {
+    fn new(bytes: usize, messages: usize) -> Self {
+        let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { bytes: count(bytes), messages: count(messages) }
+    }
+
+    /// Both as one.
+    fn with(self, next: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(next.bytes),
+            messages: self.messages.saturating_add(next.messages),
+        }
+    }
 }
 
 impl Transit {
@@ -33,12 +49,12 @@ impl Transit {
         if bytes == 0 {
             return;
         }
-        let leg = Leg { bytes, messages };
-        match self.legs[..self.used].last_mut() {
+        let (leg, used) = (Leg::new(bytes, messages), usize::from(self.used));
+        match self.legs[..used].last_mut() {
             // Nothing that anybody counts.
-            Some(last) if messages == 0 && last.messages == 0 => last.bytes += bytes,
-            _ if self.used < LEGS => {
-                self.legs[self.used] = leg;
+            Some(last) if messages == 0 && last.messages == 0 => *last = last.with(leg),
+            _ if used < LEGS => {
+                self.legs[used] = leg;
                 self.used += 1;
             }
             _ => self.replace(leg, outstanding()),
@@ -48,16 +64,17 @@ impl Transit {
     /// Messages of which the peer's system may not have everything, if it has not confirmed the last
     /// `outstanding` bytes.
     pub(crate) fn messages(&self, outstanding: usize) -> usize {
-        self.legs[self.oldest(outstanding)..self.used].iter().map(|leg| leg.messages).sum()
+        let on_their_way = &self.legs[self.oldest(outstanding)..usize::from(self.used)];
+        on_their_way.iter().map(|leg| leg.messages as usize).sum()
     }
 
     /// The oldest leg of the last `outstanding` bytes.
     fn oldest(&self, outstanding: usize) -> usize {
         let mut covered = 0;
-        let mut oldest = self.used;
+        let mut oldest = usize::from(self.used);
         while oldest > 0 && covered < outstanding {
             oldest -= 1;
-            covered += self.legs[oldest].bytes;
+            covered += self.legs[oldest].bytes as usize;
         }
         oldest
     }
@@ -65,23 +82,22 @@ impl Transit {
     /// Makes room for `leg`, of which `outstanding` bytes and what is before it are not confirmed.
     #[cold]
     fn replace(&mut self, leg: Leg, outstanding: usize) {
-        let arrived = self.oldest(outstanding.saturating_sub(leg.bytes));
+        let arrived = self.oldest(outstanding.saturating_sub(leg.bytes as usize));
+        let mut used = usize::from(self.used);
         if arrived > 0 {
-            self.legs.copy_within(arrived..self.used, 0);
-            self.used -= arrived;
+            self.legs.copy_within(arrived..used, 0);
+            used -= arrived;
         } else {
             // The two neighbours that are the smallest together.
             let pair = (0..LEGS - 1)
                 .min_by_key(|&at| self.legs[at].bytes.saturating_add(self.legs[at + 1].bytes))
                 .expect("there are some");
-            let Leg { bytes, messages } = self.legs[pair + 1];
-            self.legs[pair].bytes += bytes;
-            self.legs[pair].messages += messages;
+            self.legs[pair] = self.legs[pair].with(self.legs[pair + 1]);
             self.legs.copy_within(pair + 2.., pair + 1);
-            self.used -= 1;
+            used -= 1;
         }
-        self.legs[self.used] = leg;
-        self.used += 1;
+        self.legs[used] = leg;
+        self.used = used as u8 + 1;
     }
 }
 
