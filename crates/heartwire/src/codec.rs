@@ -32,7 +32,7 @@ impl Codec {
 
     /// Takes bytes from the front of `input`, as [`Decoder::decode`] does. Answers to pings are
     /// appended to `output`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode<'a>(
         &mut self,
         input: &'a mut [u8],

@@ -98,9 +98,7 @@ impl<T: Weight> Inbox<T> {
         match inner.waiting.pop_front() {
             Some(item) => {
                 inner.bytes -= item.weight() + ITEM_BYTES;
-                if inner.waiting.is_empty() && inner.waiting.capacity() > KEPT_SLOTS {
-                    inner.waiting = VecDeque::new();
-                }
+                inner.release();
                 let writer = if inner.bytes < inner.max_bytes { inner.writer.take() } else { None };
                 drop(inner);
                 if let Some(writer) = writer {
@@ -136,9 +134,7 @@ impl<T: Weight> Inbox<T> {
         let before = items.len();
         items.extend(inner.waiting.drain(..count));
         inner.bytes -= items[before..].iter().map(|item| item.weight() + ITEM_BYTES).sum::<usize>();
-        if inner.waiting.is_empty() && inner.waiting.capacity() > KEPT_SLOTS {
-            inner.waiting = VecDeque::new();
-        }
+        inner.release();
         let writer = if inner.bytes < inner.max_bytes { inner.writer.take() } else { None };
         drop(inner);
         if let Some(writer) = writer {
@@ -177,7 +173,17 @@ impl<T: Weight> Inbox<T> {
     }
 }
 
+impl<T> Inner<T> {
+    /// Gives memory back, if nothing waits.
+    fn release(&mut self) {
+        if self.waiting.is_empty() && self.waiting.capacity() * size_of::<T>() > KEPT_BYTES {
+            self.waiting = VecDeque::new();
+        }
+    }
+}
+
 /// What an item costs besides its payload, so that a flood of empty messages fills an inbox too.
 const ITEM_BYTES: usize = 64;
 
-const KEPT_SLOTS: usize = 4;
+/// Bytes of an empty queue that are kept for what comes next: most connections idle.
+const KEPT_BYTES: usize = 256;

@@ -76,7 +76,7 @@ impl Decoder {
     /// # Errors
     ///
     /// The peer broke the protocol. The connection cannot be resumed: later bytes are discarded.
-    #[inline]
+    #[inline(always)]
     pub fn decode<'a>(
         &mut self,
         input: &'a mut [u8],

@@ -152,12 +152,12 @@ impl Client {
         // Its agent belongs to the runtime that it is used on.
         let http = {
             let _entered = runtime.enter();
-            Http::new(&options)?
+            Arc::new(Http::new(&options)?)
         };
         let shared = Arc::new(Shared::new(&options));
         // If the client is dropped, so is the handle, and the attempt ends.
         let client = Self { handle: Arc::new(Handle { shared: shared.clone() }) };
-        runtime.spawn(run::run(run::EndGuard(shared), options, http, opened));
+        runtime.spawn(run::run(run::EndGuard(shared), Box::new(options), http, opened));
         Ok(client)
     }
 

@@ -61,7 +61,6 @@ impl Http {
         let address = if options.trailing_slash { address } else { address.without_slash() };
         let extras = |transport| {
             let mut headers = HeaderMap::new();
-            headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
             headers.extend(address.authorization().map(|value| (header::AUTHORIZATION, value)));
             headers.extend(options.headers.clone());
             let own = options.extras.iter().filter(|extra| extra.transport == transport);
@@ -180,6 +179,8 @@ impl Http {
         let target = self.target();
         let url = target.of(transport, sid, timestamp.as_deref(), &extras.query);
         let mut headers = extras.headers.clone();
+        let user_agent = HeaderValue::from_static(USER_AGENT);
+        headers.entry(header::USER_AGENT).or_insert(user_agent);
         if !target.may_know_secrets_of(&self.address) {
             for secret in [header::AUTHORIZATION, header::COOKIE] {
                 headers.remove(secret);

@@ -24,15 +24,20 @@ type Opened = oneshot::Sender<Result<(), ConnectError>>;
 
 /// Runs a client until it has ended for good. Where nobody waits for the first session, what becomes of
 /// it is told by events.
-pub(super) async fn run(end: EndGuard, options: Options, http: Http, mut opened: Option<Opened>) {
+pub(super) async fn run(
+    end: EndGuard,
+    options: Box<Options>, // a future keeps its arguments twice
+    http: Arc<Http>,
+    mut opened: Option<Opened>,
+) {
     let shared = &end.0;
-    let http = Arc::new(http);
     let mut retry = Retry::new(options.reconnect);
     let mut any_session = false;
     let mut trust = Trust::default();
     let failure = loop {
         let plan = Plan::new(&options, &http, trust);
-        let failure = match open(shared, &http, &options, &plan).await {
+        // What it takes to open a session is given back when it is open.
+        let failure = match Box::pin(open(shared, &http, &options, &plan)).await {
             Ok((driver, connected)) => {
                 any_session = true;
                 let now = Instant::now();
@@ -162,7 +167,7 @@ async fn open(
     http: &Arc<Http>,
     options: &Options,
     plan: &Plan,
-) -> Result<(Driver, Connected), ConnectError> {
+) -> Result<(Box<Driver>, Connected), ConnectError> {
     http.restart();
     let mut first_error: Option<ConnectError> = None;
     for &transport in &plan.transports {
@@ -170,8 +175,8 @@ async fn open(
             Transport::Polling => options.request_timeout,
             Transport::WebSocket => options.request_timeout.max(http.websocket_timeout),
         };
-        let mut driver =
-            Driver::new(shared.clone(), http.clone(), options, transport, plan.upgrades);
+        let driver = Driver::new(shared.clone(), http.clone(), options, transport, plan.upgrades);
+        let mut driver = Box::new(driver);
         let opening = future::poll_fn(|cx| driver.poll(cx));
         let error = match tokio::time::timeout(patience, opening).await {
             Ok(Progress::Opened(handshake)) => {
@@ -238,7 +243,7 @@ fn cancelled(http: &Http) -> ConnectError {
 }
 
 /// Drives a session to its end, and says how that was.
-async fn hold(shared: &Arc<Shared>, driver: Driver, reconnects: bool) -> Disconnected {
+async fn hold(shared: &Arc<Shared>, driver: Box<Driver>, reconnects: bool) -> Disconnected {
     let mut held = Held { shared, driver };
     let driver = &mut held.driver;
     let ended = future::poll_fn(|cx| {
@@ -264,7 +269,7 @@ async fn hold(shared: &Arc<Shared>, driver: Driver, reconnects: bool) -> Disconn
 /// A session that is driven. When it is dropped, what was in flight is known.
 struct Held<'a> {
     shared: &'a Shared,
-    driver: Driver,
+    driver: Box<Driver>,
 }
 
 impl Drop for Held<'_> {
