@@ -6,7 +6,7 @@
 //! | **Engine.IO v4**, which Socket.IO runs on and every browser reaches | [`engineio::Server`] | [`engineio::Client`] | [`blocking::engineio`] |
 //! | **repod**, length and msgpack over TCP, for small multiplayer games | [`repod::Server`] | [`repod::Client`] | [`blocking::repod`] |
 //!
-//! The manuals are the pages of [`engineio`] and [`repod`]; [`migration`] leads here from other
+//! The manuals are the pages of [`engineio`] and [`repod`]; the page `migration` leads here from other
 //! libraries.
 //!
 //! # Features
@@ -21,6 +21,8 @@
 //! | `http-compression` | yes | compressed answers to GETs |
 //! | `deflate` | no | compressed WebSocket messages |
 //! | `metrics` | no | numbers of an Engine.IO server for the `metrics` facade |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "__connections", feature = "__engineio"))))]
 #![cfg_attr(
     not(all(
         feature = "engineio-server",
@@ -88,9 +90,24 @@ pub mod blocking;
 
 pub use heartwire_proto::shared::Backoff;
 
-#[cfg(all(doc, feature = "engineio-server", feature = "engineio-client", feature = "blocking"))]
-#[doc = include_str!("../docs/migration.md")]
-pub mod migration {}
+#[cfg(all(
+    doc,
+    feature = "engineio-server",
+    feature = "engineio-client",
+    feature = "http-compression",
+    feature = "deflate",
+    feature = "metrics",
+    feature = "blocking",
+    feature = "tls"
+))]
+pub mod migration {
+    #![doc = include_str!("../docs/migration.md")]
+    // What its links name.
+    use crate::Backoff;
+    use crate::engineio::client::*;
+    use crate::engineio::*;
+    use crate::tls::ClientTlsBuilder;
+}
 
 /// The README's examples compile.
 #[cfg(doctest)]
