@@ -88,8 +88,8 @@ fn rows() -> Vec<Row> {
     add("5 the last counts", ask("GET", "?EIO=4&EIO=3&transport=polling"), json(5), Nothing);
     add("5 the last counts", ask("GET", "?EIO=4&transport=polling&transport=tobi"), json(0), Nothing);
     add("6 empty sid", ask("GET", &format!("{POLLING}&sid=")), handshake(), Nothing);
-    for sid in ["test", "__proto__", "%zz", "%00"] {
-        add("7 unknown sid", ask("GET", &format!("{POLLING}&sid={sid}")), json(1), Nothing);
+    for sid in ["test", "__proto__", "%zz", "%00", "AAAAAAAAAAAAAAAAAAAA"] {
+        add("7, 80 unknown sid", ask("GET", &format!("{POLLING}&sid={sid}")), json(1), Nothing);
     }
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
         add("8 handshake by another method", ask(method, POLLING), json(2), Nothing);
@@ -138,6 +138,7 @@ fn rows() -> Vec<Row> {
     add("43 too long, announced", ask("POST", SESSION).header("Content-Length: 1000000").behind("4x"), empty(413).closed(), Gone(PayloadTooLarge));
     add("47 compressed", ask("POST", SESSION).header("Content-Encoding: gzip").body("4x"), empty(415).either(), Gone(TransportError));
     add("48 handshake with a body", ask("GET", POLLING).body("4x"), handshake(), Nothing);
+    add("79 JSONP", ask("GET", &format!("{POLLING}&j=alert(1)//3")), handshake(), Nothing);
 
     for (query, message) in [
         ("?transport=websocket", "Unsupported protocol version"),
@@ -172,21 +173,28 @@ fn rows() -> Vec<Row> {
     add("55 no Connection", ask("GET", WEBSOCKET).header("Upgrade: websocket"), json(3), Nothing);
     add("56 websocket by POST", ask("POST", WEBSOCKET).upgrade(), words(405, "Method not allowed").with("allow", "GET"), Nothing);
 
-    let mut deliver = |name, body: &str, expected, after, delivered| {
-        let request = ask("POST", SESSION).body(body).bytes();
+    let mut deliver = |name, request: Request, expected, after, delivered| {
+        let request = request.bytes();
         rows.push(Row { name, options: |builder| builder, request, head: false, expected, after, delivered });
     };
-    deliver("29 behind a message", "4a\u{1e}abc\u{1e}4b", json(3), Gone(ParseError), &["a"]);
-    deliver("30 separator at the end", "4a\u{1e}", json(3), Gone(ParseError), &["a"]);
-    deliver("31 empty text", "4", ok(), Alive, &[""]);
-    deliver("32 empty binary", "b", ok(), Alive, &[""]);
-    deliver("34 no padding", "bQUJDRA", ok(), Alive, &["ABCD"]);
+    let post = |body: &str| ask("POST", SESSION).body(body);
+    deliver("29 behind a message", post("4a\u{1e}abc\u{1e}4b"), json(3), Gone(ParseError), &["a"]);
+    deliver("30 separator at the end", post("4a\u{1e}"), json(3), Gone(ParseError), &["a"]);
+    deliver("31 empty text", post("4"), ok(), Alive, &[""]);
+    deliver("32 empty binary", post("b"), ok(), Alive, &[""]);
+    deliver("34 no padding", post("bQUJDRA"), ok(), Alive, &["ABCD"]);
+    deliver("39 another type", post("4a").header("Content-Type: application/json"), ok(), Alive, &["a"]);
+    let chunks = "2\r\n4a\r\n1\r\nb\r\n0\r\n\r\n";
+    deliver("44 in chunks", ask("POST", SESSION).header("Transfer-Encoding: chunked").behind(chunks), ok(), Alive, &["ab"]);
 
     let mut with = |name, options, request: Request, expected, after| {
         rows.push(Row { name, options, request: request.bytes(), head: false, expected, after, delivered: &[] });
     };
     with("43 body that does not end", |builder| builder.body_timeout(Duration::from_millis(50)),
         ask("POST", SESSION).header("Content-Length: 10").behind("4x"), empty(408).closed(), Gone(TransportError));
+    let ping = exact(200, "2", "text/plain; charset=UTF-8").with("cache-control", "no-store");
+    with("48 GET with a body", |builder| builder.ping_interval(Duration::from_millis(10)),
+        ask("GET", SESSION).body("4x"), ping, Alive);
     with("71 no websockets", |builder| builder.transports([Transport::Polling]),
         ask("GET", WEBSOCKET).upgrade(), json(0), Nothing);
     with("72 no upgrades", |builder| builder.allow_upgrades(false),

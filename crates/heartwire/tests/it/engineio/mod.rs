@@ -4,6 +4,7 @@ mod asynchronous;
 mod bad_frames;
 mod bad_input;
 mod blocking;
+mod cancellation;
 mod client;
 #[cfg(feature = "deflate")]
 mod compression;

@@ -170,6 +170,12 @@ fn origins_can_be_listed_or_all_let_in() {
     assert_eq!(get(server.addr, OPEN, &["Origin: https://app.example.evil.example"]).status, 403);
     assert_eq!(get(server.addr, OPEN, &[same]).status, 403, "the list is all");
     assert_eq!(get(server.addr, OPEN, &[]).status, 200, "a program that is no browser");
+    let ours = |origin: &str| origin.ends_with(".app.example");
+    let checked = OriginPolicy::Check(std::sync::Arc::new(ours));
+    let (_runtime, server) = start(Server::builder().origin(checked));
+    assert_eq!(get(server.addr, OPEN, &["Origin: https://one.app.example"]).status, 200);
+    assert_eq!(get(server.addr, OPEN, &["Origin: https://app.example"]).status, 403);
+    assert_eq!(get(server.addr, OPEN, &[same]).status, 403, "the function decides alone");
     let (_runtime, server) = start(Server::builder().origin(OriginPolicy::Any));
     let (_, answer) = upgrade(server.addr, "", &["Origin: https://evil.example"]);
     assert_eq!(answer.status, 101);
