@@ -1,4 +1,13 @@
 #![doc = include_str!("../../docs/engineio.md")]
+#![cfg_attr(
+    all(
+        feature = "engineio-server",
+        feature = "engineio-client",
+        feature = "http-compression",
+        feature = "deflate"
+    ),
+    doc = include_str!("../../docs/compression.md")
+)]
 
 pub use heartwire_proto::engineio::{
     DisconnectReason, Handshake, InvalidSessionId, Message, MessageRef, Refusal, SessionId,

@@ -460,7 +460,7 @@ impl ClientBuilder {
     }
 
     /// Asks for compressed WebSocket messages. [`max_message`](Self::max_message) counts what messages
-    /// inflate to. Default: off.
+    /// inflate to. Needs the feature `deflate`. Default: off.
     #[cfg(feature = "deflate")]
     pub fn per_message_deflate(mut self, options: PerMessageDeflate) -> Self {
         self.options.per_message_deflate = Some(options);

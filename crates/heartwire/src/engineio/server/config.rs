@@ -336,7 +336,7 @@ impl ServerBuilder {
 
     /// Compresses WebSocket messages with clients that want it too. It costs much time for each message,
     /// and memory where contexts are taken over. [`max_payload`](Self::max_payload) counts what messages
-    /// inflate to. Default: off.
+    /// inflate to. Needs the feature `deflate`. Default: off.
     #[cfg(feature = "deflate")]
     pub fn per_message_deflate(mut self, options: PerMessageDeflate) -> Self {
         self.options.per_message_deflate = Some(options);
