@@ -19,6 +19,7 @@
 //!
 //! `now` never comes from the session's own clock, so tests run hours in no time.
 #![warn(clippy::wildcard_enum_match_arm)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod shared;
 
