@@ -170,3 +170,52 @@ impl fmt::Debug for Hooks {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks at `count` ids: none is there twice, and each bit is set in half of them, more or less.
+    fn look_at(count: usize, tolerance: f64) {
+        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut values = [0; 256];
+        ALPHABET
+            .iter()
+            .zip(0_u8..)
+            .for_each(|(&letter, value)| values[usize::from(letter)] = value);
+        let mut set = [0; 132];
+        let mut ids = Vec::with_capacity(count);
+        for _ in 0..count {
+            let id = random_id();
+            let letters: [u8; 22] = id.as_str().as_bytes().try_into().unwrap();
+            for (letter, set) in letters.iter().zip(set.chunks_mut(6)) {
+                assert!(ALPHABET.contains(letter), "{id:?}");
+                let value = values[usize::from(*letter)];
+                for (place, set) in (0..6).rev().zip(set) {
+                    *set += usize::from(value >> place & 1);
+                }
+            }
+            ids.push(letters);
+        }
+        for (number, set) in set.into_iter().enumerate() {
+            let part = set as f64 / count as f64;
+            match number {
+                ..128 => assert!((part - 0.5).abs() <= tolerance, "bit {number}: {part}"),
+                _ => assert_eq!(set, 0, "six bits a letter are more than there are"),
+            }
+        }
+        ids.sort_unstable();
+        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "an id is there twice");
+    }
+
+    #[test]
+    fn ids_are_random() {
+        look_at(100_000, 0.015); // nine times what chance does
+    }
+
+    #[test]
+    #[ignore = "takes a minute"]
+    fn ten_million_ids_are_random() {
+        look_at(10_000_000, 0.001);
+    }
+}

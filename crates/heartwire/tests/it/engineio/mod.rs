@@ -3,6 +3,7 @@
 mod asynchronous;
 mod bad_frames;
 mod bad_input;
+mod batches;
 mod blocking;
 mod cancellation;
 mod client;
