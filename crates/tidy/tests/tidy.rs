@@ -83,7 +83,14 @@ fn files_use_only_files_declared_above_them() {
 
 #[test]
 fn documents_name_only_files_that_exist() {
-    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "spec/README.md"] {
+    let documents = [
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "README.md",
+        "docs/reliability.md",
+        "spec/README.md",
+    ];
+    for document in documents {
         let text = read(&root().join(document));
         let missing: Vec<_> = text
             .split('`')
@@ -97,6 +104,80 @@ fn documents_name_only_files_that_exist() {
             .collect();
         assert!(missing.is_empty(), "{document} names {missing:?}");
     }
+}
+
+/// A command that is named to be tried has to do something: its verb, and what it is to run, are there.
+#[test]
+fn reliability_names_only_commands_that_exist() {
+    let text = read(&root().join("docs/reliability.md"));
+    let commands: Vec<_> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|code| code.starts_with("cargo ") && !code.contains("WORD"))
+        .collect();
+    assert!(commands.len() > 42, "every promise has one");
+    let wrong: Vec<_> = commands.into_iter().filter(|command| !exists(command)).collect();
+    assert!(wrong.is_empty(), "docs/reliability.md names {wrong:?}");
+}
+
+fn exists(command: &str) -> bool {
+    let words: Vec<_> = command.split(' ').collect();
+    let has = |path: &str, text: &str| read(&root().join(path)).contains(text);
+    let package = |name: &str| root().join("crates").join(name).exists();
+    match words[1..] {
+        ["xtask", "test", word] => is_tested(word),
+        ["xtask", "bounds", row] => has("crates/bounds/src/row.rs", &format!("(\"{row} ")),
+        ["xtask", "chaos", fault] | ["xtask", "chaos", fault, _] => {
+            has("xtask/src/main.rs", &format!("\"{fault}\"")) && fault != "chaos"
+        }
+        ["xtask", "fuzz", target] => {
+            root().join(format!("crates/fuzz/src/targets/{target}.rs")).exists()
+        }
+        ["xtask", "python", "-k", word] => is_tested_in_python(word),
+        ["xtask", verb] | ["xtask", verb @ "conformance", _] => {
+            has("xtask/src/main.rs", &format!("name: \"{verb}\""))
+        }
+        ["nextest", "run", "-p", name] | ["run", "-p", name] => package(name),
+        ["run", "-p", name, "--", protocol, _] => {
+            package(name) && has(&format!("crates/{name}/src/main.rs"), &format!("\"{protocol}\""))
+        }
+        ["run", "--", command] => {
+            let commands = root().join("crates/heartwire-cli/src/commands");
+            commands.join(command).exists() || commands.join(format!("{command}.rs")).exists()
+        }
+        ["test", "-p", name, "--lib", word, "--", "--ignored"]
+        | ["test", "-p", name, "--test", "it", word, "--", "--ignored"] => {
+            package(name) && is_tested(word)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a test, or a file of tests, has the word in its name.
+fn is_tested(word: &str) -> bool {
+    rust_files(&root().join("crates")).iter().any(|file| {
+        let is_test = |line: &str| {
+            let line = line.trim_start();
+            let name = line.strip_prefix("fn ").or_else(|| line.strip_prefix("async fn "));
+            // A macro may make tests of a list of names.
+            let name = name.or_else(|| line.contains(": \"").then_some(line));
+            name.and_then(|name| name.split(['(', ':']).next())
+                .is_some_and(|name| name.contains(word))
+        };
+        let tests = file.to_str().unwrap().contains("/tests/");
+        tests && file.file_stem().unwrap().to_str().unwrap().contains(word)
+            || read(file).lines().any(is_test)
+    })
+}
+
+fn is_tested_in_python(word: &str) -> bool {
+    fs::read_dir(root().join("python/tests")).unwrap().any(|entry| {
+        let file = entry.unwrap().path();
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let is_test = |line: &str| line.starts_with("def test_") && line.contains(word);
+        name.starts_with("test_") && (name.contains(word) || read(&file).lines().any(is_test))
+    })
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod client;
 mod compression;
 mod conformance;
 mod connection;
+mod endurance;
 mod events;
 mod faults;
 mod hooks;
