@@ -55,6 +55,11 @@ const VERBS: &[Verb] = &[
         run: fuzzing::fuzz,
     },
     Verb {
+        name: "simulate",
+        about: "sessions under a virtual clock, optimised: --seeds COUNT, --first SEED, --minutes COUNT",
+        run: simulate,
+    },
+    Verb {
         name: "bounds",
         about: "what hostile clients cost a server, at length; with a word, only the rows that have it",
         run: bounds,
@@ -164,6 +169,12 @@ fn autobahn(_: &[String]) -> Result<(), Failed> {
 /// A crate of its own, so that building the rest does not wait for it.
 fn bench(args: &[String]) -> Result<(), Failed> {
     step("bench", cargo(&["run", "--quiet", "--package", "bench", "--"]).args(args))
+}
+
+/// Twenty thousand seeds are part of the tests.
+fn simulate(args: &[String]) -> Result<(), Failed> {
+    let mut simulate = cargo(&["run", "--release", "--package", "simulator", "--", "both"]);
+    step("simulator", simulate.args(args))
 }
 
 /// The short forms are part of the tests.

@@ -1,7 +1,7 @@
 //! A virtual clock, and what is on its way.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 use crate::chance::Chance;
@@ -12,13 +12,38 @@ pub(crate) struct Network<P> {
     /// When the run began, for sessions that want an instant.
     epoch: Instant,
     now: Duration,
-    due: BinaryHeap<Reverse<(Duration, u64)>>,
-    parcels: BTreeMap<u64, P>,
+    due: BinaryHeap<Reverse<Due<P>>>,
     count: u64,
     /// The least that a way through the network takes, and the most.
     latency: (Duration, Duration),
     /// Whether everything vanishes.
     silent: bool,
+}
+
+/// When something arrives; of two at once, what was sent first.
+struct Due<P> {
+    at: (Duration, u64),
+    parcel: P,
+}
+
+impl<P> PartialEq for Due<P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl<P> Eq for Due<P> {}
+
+impl<P> PartialOrd for Due<P> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<P> Ord for Due<P> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.at.cmp(&other.at)
+    }
 }
 
 /// A stream through the network: what is sent first arrives first.
@@ -34,7 +59,6 @@ impl<P> Network<P> {
             epoch: Instant::now(),
             now: Duration::ZERO,
             due: BinaryHeap::new(),
-            parcels: BTreeMap::new(),
             count: 0,
             latency,
             silent: false,
@@ -87,8 +111,7 @@ impl<P> Network<P> {
     }
 
     fn put(&mut self, moment: Duration, parcel: P) {
-        self.due.push(Reverse((moment, self.count)));
-        self.parcels.insert(self.count, parcel);
+        self.due.push(Reverse(Due { at: (moment, self.count), parcel }));
         self.count += 1;
     }
 
@@ -112,18 +135,12 @@ impl<P> Network<P> {
 
     /// Loses what is on its way.
     pub(crate) fn forget(&mut self, lost: impl Fn(&P) -> bool) {
-        self.parcels.retain(|_, parcel| !lost(parcel));
+        self.due.retain(|Reverse(due)| !lost(&due.parcel));
     }
 
     /// When the next thing arrives.
-    pub(crate) fn next_arrival(&mut self) -> Option<Duration> {
-        while let Some(Reverse((moment, number))) = self.due.peek() {
-            if self.parcels.contains_key(number) {
-                return Some(*moment);
-            }
-            self.due.pop();
-        }
-        None
+    pub(crate) fn next_arrival(&self) -> Option<Duration> {
+        self.due.peek().map(|Reverse(due)| due.at.0)
     }
 
     /// Moves the clock.
@@ -133,16 +150,8 @@ impl<P> Network<P> {
 
     /// What has arrived by now, the oldest first.
     pub(crate) fn arrived(&mut self) -> Option<P> {
-        loop {
-            let Reverse((moment, number)) = *self.due.peek()?;
-            if moment > self.now {
-                return None;
-            }
-            self.due.pop();
-            if let Some(parcel) = self.parcels.remove(&number) {
-                return Some(parcel);
-            }
-        }
+        self.next_arrival().filter(|moment| *moment <= self.now)?;
+        self.due.pop().map(|Reverse(due)| due.parcel)
     }
 
     /// Cuts bytes into pieces, as a stream may.

@@ -10,18 +10,17 @@ use serde_json::json;
 
 use crate::chance::Chance;
 use crate::ledger::Ledger;
-use crate::mutant::Mutant;
 use crate::network::{Lane, Network};
 use crate::report::Report;
 
-/// Runs what a seed stands for, with a mistake put in if one is given, and keeps the trace if asked to.
-pub fn run(seed: u64, mutant: Option<Mutant>, traced: bool) -> Report {
-    World::new(Chance::with_seed(seed), mutant, traced).run()
+/// Runs what a seed stands for, and keeps the trace if asked to.
+pub fn run(seed: u64, traced: bool) -> Report {
+    World::new(Chance::with_seed(seed), traced).run()
 }
 
 /// Runs what bytes stand for: each decides one thing or a part of one.
 pub fn run_bytes(bytes: &[u8], traced: bool) -> Report {
-    World::new(Chance::with_bytes(bytes), None, traced).run()
+    World::new(Chance::with_bytes(bytes), traced).run()
 }
 
 type Checked = Result<(), String>;
@@ -30,7 +29,6 @@ type Checked = Result<(), String>;
 struct World {
     acts: Vec<(Duration, Act)>,
     end: Duration,
-    mutant: Option<Mutant>,
     /// Whether the trace is kept.
     traced: bool,
     net: Network<Parcel>,
@@ -43,6 +41,12 @@ struct World {
     /// Nothing passes any more.
     is_reset: bool,
     flushed: Option<(usize, usize)>,
+    /// How often a user has closed a side.
+    closes: usize,
+    /// Whether nothing goes wrong.
+    peaceful: bool,
+    /// A side, at which message its handler does something, and what.
+    handler: Option<(usize, usize, Deed)>,
     count: usize,
 }
 
@@ -61,8 +65,10 @@ struct Side {
     open: bool,
     closed: Option<(Duration, DisconnectReason)>,
     greeted: bool,
-    /// A mistake: messages are handled no more.
-    is_deaf: bool,
+    /// Messages that its handler has seen.
+    handled: usize,
+    /// When its user has closed it.
+    closing: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -86,6 +92,15 @@ enum Act {
     },
 }
 
+/// What a handler of messages does, once.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    /// It fails: what comes next is handled all the same.
+    Fails,
+    Sends,
+    Closes(Ending),
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Tampering {
     /// A length that nobody may announce.
@@ -106,7 +121,7 @@ enum Parcel {
 }
 
 impl World {
-    fn new(mut rng: Chance, mutant: Option<Mutant>, traced: bool) -> Self {
+    fn new(mut rng: Chance, traced: bool) -> Self {
         let millis = Duration::from_millis;
         let least = rng.u64(..60);
         let latency = (millis(least), millis(least + rng.u64(..40)));
@@ -117,7 +132,9 @@ impl World {
             max_rate: None,
         };
         let limits = Limits { messages: rng.usize(20..400), bytes: rng.usize(50_000..400_000) };
+        let handler = (rng.u8(..4) == 0).then(|| handler(&mut rng));
         let acts = acts(&mut rng);
+        let peaceful = acts.iter().all(|(_, act)| act.is_peaceful());
         let last = acts.iter().map(|(moment, _)| *moment).max().unwrap_or_default();
         let mut net = Network::new(rng, latency);
         for (moment, act) in &acts {
@@ -135,14 +152,14 @@ impl World {
             open: true,
             closed: None,
             greeted: false,
-            is_deaf: false,
+            handled: 0,
+            closing: None,
         };
         let client = side("client", "client to server", Role::Client);
         let server = side("server", "server to client", Role::Server);
         Self {
             end: last + LINGER + STALL + millis(5000),
             acts,
-            mutant,
             traced,
             net,
             report: Report::default(),
@@ -151,6 +168,9 @@ impl World {
             knows_by: None,
             is_reset: false,
             flushed: None,
+            closes: 0,
+            peaceful,
+            handler,
             count: 0,
         }
     }
@@ -219,8 +239,6 @@ impl World {
                 sender.taken_at = self.net.now();
                 self.read(to, &data)?;
             }
-            Parcel::End { to: 1, end: SocketEnd::Failed }
-                if self.mutant == Some(Mutant::KeepsZombie) => {}
             Parcel::End { to, end } => {
                 let side = &mut self.sides[to];
                 if side.open {
@@ -236,23 +254,14 @@ impl World {
         match act {
             Act::Sends { side, messages } => {
                 for _ in 0..messages {
-                    let frame = self.frame()?;
-                    let side = &mut self.sides[side];
-                    if side.queue.push(frame.clone()).is_ok() {
-                        side.ledger.accept(frame.as_bytes().to_vec());
-                    }
+                    self.send(side)?;
                 }
                 let queue = &self.sides[side].queue;
                 if queue.len() > queue.limits().messages {
                     return Err(format!("{} messages wait, of {:?}", queue.len(), queue.limits()));
                 }
             }
-            Act::Closes { side, ending } => {
-                if ending == Ending::Flush && self.flushed.is_none() {
-                    self.flushed = Some((side, self.sides[side].ledger.accepted()));
-                }
-                self.sides[side].queue.close(ending);
-            }
+            Act::Closes { side, ending } => self.close(side, ending),
             Act::Silence => {
                 // The news of a reset vanishes as well.
                 self.knows_by = self.knows_by.filter(|moment| *moment < self.net.now());
@@ -286,6 +295,47 @@ impl World {
                     }
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, number: usize) -> Checked {
+        let frame = self.frame()?;
+        let side = &mut self.sides[number];
+        if side.queue.push(frame.clone()).is_ok() {
+            // As many times the longest way as windows are before it, where nothing goes wrong.
+            let ways = 4 + (side.queue.bytes() + side.unread) / WINDOW;
+            let due = self.net.now() + self.net.round_trip() * ways as u32;
+            let due = if self.peaceful { due } else { Duration::MAX };
+            side.ledger.accept(frame.as_bytes().to_vec(), due);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, number: usize, ending: Ending) {
+        let side = &mut self.sides[number];
+        if ending == Ending::Flush && self.flushed.is_none() {
+            self.flushed = Some((number, side.ledger.accepted()));
+        }
+        self.closes += 1;
+        side.closing.get_or_insert(self.net.now());
+        side.queue.close(ending);
+    }
+
+    /// A handler of messages is called.
+    fn handle(&mut self, number: usize) -> Checked {
+        self.sides[number].handled += 1;
+        let seen = self.sides[number].handled;
+        let Some((_, _, deed)) =
+            self.handler.filter(|(side, nth, _)| (*side, *nth) == (number, seen))
+        else {
+            return Ok(());
+        };
+        self.note(&format!("the handler of the {}: {deed:?}", self.sides[number].name));
+        match deed {
+            Deed::Fails => {}
+            Deed::Sends => self.send(number)?,
+            Deed::Closes(ending) => self.close(number, ending),
         }
         Ok(())
     }
@@ -336,16 +386,9 @@ impl World {
         if self.sides[to].closed.is_some() {
             return Err(format!("the {} delivers after its end", self.sides[to].name));
         }
-        if self.sides[to].is_deaf {
-            return Ok(());
-        }
-        let believes = self.mutant == Some(Mutant::BelievesPeer) && has(frame, b"disconnected");
-        let stops = self.mutant == Some(Mutant::StopsAfterFault) && has(frame, b"fault");
-        if believes || stops {
-            self.sides[to].is_deaf = true;
-            return Ok(());
-        }
-        self.sides[1 - to].ledger.deliver(&frame.to_vec())
+        let now = self.net.now();
+        self.sides[1 - to].ledger.deliver(0, &frame.to_vec(), now)?;
+        self.handle(to)
     }
 
     fn drain(&mut self) -> Checked {
@@ -389,6 +432,7 @@ impl World {
                 self.note(&format!("{}: {reason}", self.sides[number].name));
                 let side = &mut self.sides[number];
                 side.closed = Some((self.net.now(), reason));
+                side.queue.close(Ending::Discard);
                 let left: Vec<_> =
                     side.queue.drain().iter().map(|frame| frame.as_bytes().to_vec()).collect();
                 side.ledger.check_left(&left)?;
@@ -421,6 +465,11 @@ impl World {
             if side.closed.is_some() && side.session.next_deadline().is_some() {
                 return Err(format!("the {} is over and wants something", side.name));
             }
+            let patience = LINGER + STALL + Duration::from_secs(1);
+            let late = |since| side.closed.is_none_or(|(moment, _)| moment > since + patience);
+            if side.closing.is_some_and(late) {
+                return Err(format!("the {} was closed, and goes on", side.name));
+            }
             if let Some(limit) = self.knows_by
                 && side.closed.is_none_or(|(moment, _)| moment > limit)
             {
@@ -432,14 +481,11 @@ impl World {
         if !silent && over(&self.sides[0]) != over(&self.sides[1]) {
             return Err("one side believes that the connection is over".to_owned());
         }
-        let peaceful =
-            self.acts.iter().all(|(_, act)| matches!(act, Act::Sends { .. } | Act::Closes { .. }));
-        if !peaceful {
+        if !self.peaceful {
             return Ok(());
         }
-        let closes = self.acts.iter().filter(|(_, act)| matches!(act, Act::Closes { .. })).count();
         match self.flushed {
-            None if closes == 0 => {
+            None if self.closes == 0 => {
                 for side in &self.sides {
                     let (accepted, delivered) = (side.ledger.accepted(), side.ledger.delivered());
                     if accepted != delivered || side.closed.is_some() {
@@ -448,7 +494,7 @@ impl World {
                     }
                 }
             }
-            Some((side, accepted)) if closes == 1 => {
+            Some((side, accepted)) if self.closes == 1 => {
                 let ledger = &self.sides[side].ledger;
                 if ledger.delivered() < accepted {
                     let (delivered, sent) = (ledger.delivered(), ledger.handed_over());
@@ -496,6 +542,16 @@ impl Side {
     }
 }
 
+impl Act {
+    /// Whether it leaves the network and the peers as they should be.
+    fn is_peaceful(self) -> bool {
+        match self {
+            Self::Sends { .. } | Self::Closes { .. } => true,
+            Self::Reset | Self::Silence | Self::Tampers { .. } => false,
+        }
+    }
+}
+
 impl Tampering {
     fn bytes(self) -> &'static [u8] {
         match self {
@@ -505,6 +561,16 @@ impl Tampering {
             Self::Nil => &[0, 0, 0, 1, 0xc0],
         }
     }
+}
+
+fn handler(rng: &mut Chance) -> (usize, usize, Deed) {
+    let deed = match rng.u8(..4) {
+        0 => Deed::Closes(Ending::Flush),
+        1 => Deed::Closes(Ending::Discard),
+        2 => Deed::Sends,
+        _ => Deed::Fails,
+    };
+    (rng.usize(..2), rng.usize(1..30), deed)
 }
 
 fn acts(rng: &mut Chance) -> Vec<(Duration, Act)> {
@@ -533,10 +599,6 @@ fn acts(rng: &mut Chance) -> Vec<(Duration, Act)> {
         acts.push((moment(rng), act));
     }
     acts
-}
-
-fn has(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
 }
 
 /// Bytes of a payload that a side takes.

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use heartwire_proto::engineio::client::{Event, Output};
-use heartwire_proto::engineio::{Message, Refusal, SocketEnd, Transport, payload};
+use heartwire_proto::engineio::{Message, Refusal, SocketEnd, payload};
 use heartwire_proto::websocket::{CompressionPool, Decoder, Event as Frame, Role};
 
+use super::plan::Side;
 use super::wire::{Parcel, Request, RequestId, close_frame, message_frame, packet_frame};
 use super::world::{Checked, Wire, World};
-use crate::mutant::Mutant;
 use crate::network::Lane;
 
 pub(super) fn decoder() -> Decoder {
-    Decoder::new(Role::Client, 100_000, None)
+    Decoder::new(Role::Client, MAX_MESSAGE, None)
 }
 
 impl World {
@@ -40,6 +40,12 @@ impl World {
 
     fn carry_out_client(&mut self, output: Output<Message>) -> Checked {
         match output {
+            Output::Get if self.client.get_failed => {
+                return Err("a GET that has failed is sent again".to_owned());
+            }
+            Output::Get if self.client.get.is_some() => {
+                return Err("the client sends a GET beside another".to_owned());
+            }
             Output::Get => self.client_gets(),
             Output::Post { body, messages } => {
                 if self.client.upgraded.is_some() {
@@ -63,7 +69,12 @@ impl World {
             }
             Output::OpenSocket => {
                 let socket = self.sockets.len() as u32 + 1;
+                if self.client.opened.is_none() {
+                    let late = self.net.now() + REQUEST_TIMEOUT;
+                    self.net.at(late, Parcel::SocketLate(socket));
+                }
                 let wire = Wire {
+                    session: self.client.number,
                     up: Lane::default(),
                     down: Lane::default(),
                     bytes_up: 0,
@@ -111,15 +122,13 @@ impl World {
             Event::Opened(_) if self.client.opened.is_some() => {
                 return Err("the client is connected twice".to_owned());
             }
-            Event::Opened(_) => self.client.opened = Some(now),
+            Event::Opened(_) => {
+                self.client.opened = Some(now);
+                self.was_open = true;
+            }
             Event::Upgraded => self.client.upgraded = Some(now),
             Event::UpgradeFailed => self.client.upgrade_failed = true,
-            Event::Closed(reason) => {
-                self.client.closed = Some((now, reason));
-                let left = self.client.queue.drain();
-                let left = if self.mutant == Some(Mutant::DiscardsQueue) { vec![] } else { left };
-                self.up.check_left(&left)?;
-            }
+            Event::Closed(reason) => self.client_ends(reason)?,
         }
         Ok(())
     }
@@ -205,14 +214,9 @@ impl World {
         if !pending.is_some_and(|pending| std::mem::take(&mut pending.awaited)) {
             return;
         }
-        let is_get = self.client.get == Some(id);
-        if is_get {
+        if self.client.get == Some(id) {
             self.client.get = None;
-        }
-        let polls = self.client.session.transport() == Some(Transport::Polling);
-        if self.mutant == Some(Mutant::ForgetsLostPoll) && is_get && polls {
-            self.client_gets();
-        } else if is_get {
+            self.client.get_failed = true;
             self.client.session.handle_get_failed();
         } else {
             self.client.session.handle_post_failed(self.net.instant(), refused);
@@ -272,6 +276,10 @@ impl World {
             self.drain_client()?;
             rest = &mut current[taken..];
         }
+        let held = self.client.decoder.held_bytes();
+        if held > 2 * MAX_MESSAGE {
+            return Err(format!("{held} bytes are held for a server that may send {MAX_MESSAGE}"));
+        }
         Ok(())
     }
 
@@ -279,7 +287,8 @@ impl World {
         if self.client.closed.is_some() {
             return Err("the client delivers after its end".to_owned());
         }
-        self.down.deliver(message)
+        self.server.down.deliver(0, message, self.net.now())?;
+        self.handle(Side::Client)
     }
 
     pub(super) fn client_socket_ends(&mut self, socket: u32, end: SocketEnd) {
@@ -295,6 +304,9 @@ impl World {
 
 /// Bytes that a WebSocket takes before somebody has read them.
 pub(super) const WINDOW: usize = 16 * 1024;
+
+/// Bytes of a message that the client takes.
+const MAX_MESSAGE: usize = 100_000;
 
 /// For how long the client waits for an answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);

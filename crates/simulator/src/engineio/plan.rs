@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use heartwire_proto::engineio::{Transport, client, server};
-use heartwire_proto::shared::{Ending, Limits};
+use heartwire_proto::shared::{Backoff, Ending, Limits};
 
 use crate::chance::Chance;
 
@@ -16,9 +16,60 @@ pub(super) struct Plan {
     pub(super) server: server::Config,
     pub(super) latency: (Duration, Duration),
     pub(super) limits: Limits,
+    pub(super) hook: Hook,
+    pub(super) waits: Option<Waits>,
+    pub(super) handler: Option<Handler>,
     pub(super) acts: Vec<(Duration, Act)>,
     /// When the run is over.
     pub(super) end: Duration,
+}
+
+/// What the application says to a client that wants in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hook {
+    /// How long it takes to say so.
+    pub(super) wait: Duration,
+    /// The first session, counted from zero, that it refuses, and every later one.
+    pub(super) refuses_from: Option<usize>,
+}
+
+/// How a client that was cut off comes back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    pub(super) initial: Duration,
+    pub(super) max: Duration,
+    pub(super) jitter: f64,
+    pub(super) attempts: u32,
+}
+
+impl Waits {
+    pub(super) fn backoff(&self) -> Backoff {
+        let &Self { initial, max, jitter, attempts } = self;
+        Backoff::new().initial(initial).max(max).jitter(jitter).max_attempts(attempts)
+    }
+}
+
+/// What a handler of messages does, once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Handler {
+    pub(super) side: Side,
+    /// At which message.
+    pub(super) nth: usize,
+    pub(super) deed: Deed,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Side {
+    Client,
+    Server,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Deed {
+    /// It fails: what comes next is handled all the same.
+    Fails,
+    Sends,
+    Closes(Ending),
 }
 
 /// What users or the network do.
@@ -32,6 +83,8 @@ pub(super) enum Act {
     },
     ClientCloses(Ending),
     ServerCloses(Ending),
+    /// The server lets nobody in any more, and closes every session when everything is sent.
+    Drains,
     /// Every connection is reset; what is on its way is lost, and both sides learn of it.
     Reset,
     /// The answer to the GET that waits is lost, should it be sent in the next moment.
@@ -60,7 +113,8 @@ impl Act {
             | Self::ServerSends { .. }
             | Self::ClientCloses(_)
             | Self::ServerCloses(_) => true,
-            Self::Reset
+            Self::Drains
+            | Self::Reset
             | Self::LosesAnswer
             | Self::Silence
             | Self::RefusesSockets
@@ -96,24 +150,51 @@ impl Plan {
             ..server::Config::default()
         };
         let limits = Limits { messages: rng.usize(20..400), bytes: rng.usize(50_000..400_000) };
+        let hook = Hook {
+            wait: millis(if rng.u8(..4) == 0 { rng.u64(..800) } else { 0 }),
+            refuses_from: (rng.u8(..20) == 0).then(|| rng.usize(..3)),
+        };
+        let waits = (rng.u8(..3) != 0).then(|| waits(&mut rng));
+        let handler = (rng.u8(..4) == 0).then(|| handler(&mut rng));
         let acts = acts(&mut rng);
         let last = acts.iter().map(|(moment, _)| *moment).max().unwrap_or_default();
         let end = last + server.ping_interval + server.ping_timeout + CLOSE_TIMEOUT + millis(5000);
-        Self { chance: rng.rest(), client, server, latency, limits, acts, end }
+        let chance = rng.rest();
+        Self { chance, client, server, latency, limits, hook, waits, handler, acts, end }
     }
 
     /// Whether nothing goes wrong.
     pub(super) fn is_peaceful(&self) -> bool {
-        self.acts.iter().all(|(_, act)| act.is_peaceful())
+        let lets_in = self.hook.refuses_from.is_none();
+        lets_in && self.acts.iter().all(|(_, act)| act.is_peaceful())
     }
 
-    /// How the users end the session first, if they do.
-    pub(super) fn first_close(&self) -> Option<(Duration, Act)> {
-        let closes = |(_, act): &&(Duration, Act)| {
-            matches!(act, Act::ClientCloses(_) | Act::ServerCloses(_))
-        };
-        self.acts.iter().filter(closes).min_by_key(|(moment, _)| *moment).copied()
+    /// The longest that a session lives on when its peer has gone, or will not go.
+    pub(super) fn patience(&self) -> Duration {
+        self.server.ping_interval + self.server.ping_timeout + CLOSE_TIMEOUT
     }
+}
+
+fn waits(rng: &mut Chance) -> Waits {
+    let millis = Duration::from_millis;
+    let initial = rng.u64(1..500);
+    Waits {
+        initial: millis(initial),
+        max: millis(initial + rng.u64(..1000)),
+        jitter: f64::from(rng.u8(..=10)) / 10.0,
+        attempts: rng.u32(1..5),
+    }
+}
+
+fn handler(rng: &mut Chance) -> Handler {
+    let side = if rng.bool() { Side::Client } else { Side::Server };
+    let deed = match rng.u8(..4) {
+        0 => Deed::Closes(Ending::Flush),
+        1 => Deed::Closes(Ending::Discard),
+        2 => Deed::Sends,
+        _ => Deed::Fails,
+    };
+    Handler { side, nth: rng.usize(1..30), deed }
 }
 
 fn acts(rng: &mut Chance) -> Vec<(Duration, Act)> {
@@ -143,7 +224,8 @@ fn acts(rng: &mut Chance) -> Vec<(Duration, Act)> {
     }
     // Half of the runs are peaceful.
     for _ in 0..rng.usize(..4).saturating_sub(1) {
-        let act = match rng.u8(..12) {
+        let act = match rng.u8(..13) {
+            12 => Act::Drains,
             0 | 1 => Act::Reset,
             2 | 3 => Act::LosesAnswer,
             4 => Act::Silence,

@@ -8,10 +8,9 @@ use heartwire_proto::shared::Ending;
 use heartwire_proto::websocket::{CompressionPool, Decoder, Event as Frame, Opcode, Role, frame};
 
 use super::client::WINDOW;
-use super::plan::MAX_PAYLOAD;
+use super::plan::{MAX_PAYLOAD, Side};
 use super::wire::{Parcel, Request, RequestId, close_frame, message_frame, packet_frame};
-use super::world::{Checked, World};
-use crate::mutant::Mutant;
+use super::world::{Checked, Knock, World, session_of, sid};
 
 pub(super) fn decoder() -> Decoder {
     Decoder::new(Role::Server, MAX_PAYLOAD, None)
@@ -44,7 +43,7 @@ impl World {
                     return Err("the server answers a GET with messages after the upgrade".into());
                 }
                 for message in &messages {
-                    self.down.hand_over(message)?;
+                    self.server.down.hand_over(message)?;
                 }
                 let Some((waiting, id)) = self.server.poll.take() else {
                     return Err("an answer without a GET".to_owned());
@@ -62,14 +61,14 @@ impl World {
                 }
                 // The answer may have gone into a connection that is reset already: nobody says so.
                 let now = self.net.now();
-                self.server_knows_by = self.server_knows_by.filter(|moment| *moment < now);
+                self.server.knows_by = self.server.knows_by.filter(|moment| *moment < now);
             }
             Output::SendPacket(packet) => self.server_packet(self.server.socket, &packet),
             Output::SendProbe(packet) => {
                 self.server_packet(self.server.probe.map(|(_, socket)| socket), &packet);
             }
             Output::SendMessage(message) => {
-                self.down.hand_over(&message)?;
+                self.server.down.hand_over(&message)?;
                 let mut bytes = vec![];
                 message_frame(&message, None, &mut bytes);
                 self.server_writes(self.server.socket, &bytes);
@@ -91,9 +90,9 @@ impl World {
             Output::Closed(reason) => {
                 self.note(&format!("server: closed, {reason}"));
                 self.server.closed = Some((self.net.now(), reason));
+                self.server.queue.close(Ending::Discard);
                 let left = self.server.queue.drain();
-                let left = if self.mutant == Some(Mutant::DiscardsQueue) { vec![] } else { left };
-                self.down.check_left(&left)?;
+                self.server.down.check_left(&left)?;
             }
         }
         Ok(())
@@ -141,30 +140,24 @@ impl World {
     pub(super) fn receive_request(&mut self, id: RequestId, request: Request) -> Checked {
         let now = self.net.instant();
         let stranger = self.stranger.requests.contains(&id);
-        let Some(session) = &mut self.server.session else {
+        if self.server.session.is_none() {
             let Request::Open = request else {
                 self.answer(id, Err(Refusal::UnknownSession));
                 return Ok(());
             };
-            let json = self.server.config.handshake(Self::sid(), Transport::Polling).encode();
-            let config = self.server.config.clone();
-            self.server.session = Some(ServerSession::open(now, config, Transport::Polling));
-            self.answer(id, Ok(format!("0{json}")));
-            return Ok(());
-        };
+            return self.hear_knock(Knock::Request(id));
+        }
+        self.find_session()?;
+        let Some(session) = &mut self.server.session else { return Ok(()) };
         match request {
             Request::Open => return Err("the client opens a second session".to_owned()),
             // A stranger who is alone is not noticed: it is who knows the id.
             Request::Get if stranger && self.server.poll.is_none() => {}
             Request::Get => {
                 let second = self.server.poll.is_some();
-                if second && self.mutant == Some(Mutant::ServesTwoPolls) {
-                    self.answer(id, Ok("6".to_owned()));
-                } else {
-                    match session.handle_poll(now) {
-                        Ok(poll) => self.server.poll = Some((poll, id)),
-                        Err(refusal) => self.answer(id, Err(refusal)),
-                    }
+                match session.handle_poll(now) {
+                    Ok(poll) => self.server.poll = Some((poll, id)),
+                    Err(refusal) => self.answer(id, Err(refusal)),
                 }
                 self.drain_server()?;
                 if second && self.server.closed.is_none() {
@@ -174,11 +167,9 @@ impl World {
             Request::Post(body) => match session.handle_post(now) {
                 Ok(()) => {
                     self.server.post = Some(id);
-                    let wait = Duration::from_micros(self.net.rng.u64(..5000));
+                    let longest = SLOWEST_POST.as_micros() as u64;
+                    let wait = Duration::from_micros(self.net.rng.u64(..longest));
                     self.net.at(self.net.now() + wait, Parcel::RestOfPost(id, body));
-                }
-                Err(_) if self.mutant == Some(Mutant::DropsLatePost) => {
-                    self.answer(id, Ok("ok".to_owned()));
                 }
                 Err(refusal) => self.answer(id, Err(refusal)),
             },
@@ -212,17 +203,9 @@ impl World {
     fn handle_post(&mut self, body: &str) -> Result<Result<String, Refusal>, String> {
         let now = self.net.instant();
         let ok = Ok(Ok("ok".to_owned()));
-        let packets = body.split('\u{1e}').count();
-        let drops = self.mutant == Some(Mutant::DropsLargeBatch) && packets > 16;
-        let swallows =
-            self.mutant == Some(Mutant::SwallowsBadBatch) && body.contains("\u{1e}x\u{1e}");
         let mut decoder = payload::Decoder::new(body);
         while let Some(packet) = decoder.next_packet() {
             let Some(session) = &mut self.server.session else { return ok };
-            if drops || swallows {
-                session.handle_post_end();
-                return ok;
-            }
             match session.handle_packet(now, packet) {
                 Ok(Some(message)) => {
                     let message = message.to_message();
@@ -242,10 +225,12 @@ impl World {
     }
 
     pub(super) fn request_gone(&mut self, id: RequestId) {
+        if self.server.knock == Knock::Request(id) {
+            self.server.knock = Knock::Answered;
+        }
         let Some(session) = &mut self.server.session else { return };
         if let Some((poll, waiting)) = self.server.poll
             && waiting == id
-            && self.mutant != Some(Mutant::ConfirmsLostSend)
         {
             self.server.poll = None;
             session.handle_poll_gone(poll);
@@ -256,33 +241,90 @@ impl World {
         }
     }
 
-    pub(super) fn receive_socket(&mut self, socket: u32) {
+    pub(super) fn receive_socket(&mut self, socket: u32) -> Checked {
         let now = self.net.instant();
-        let Some(wire) = self.sockets.get_mut(&socket) else { return };
         if !self.sockets_work {
-            return self.net.send_on(&mut wire.down, Parcel::SocketOpened(socket, false));
+            self.open_socket(socket, false);
+            return Ok(());
         }
-        let Some(session) = &mut self.server.session else {
-            let json = self.server.config.handshake(Self::sid(), Transport::WebSocket).encode();
-            let config = self.server.config.clone();
-            self.server.session = Some(ServerSession::open(now, config, Transport::WebSocket));
-            self.server.socket = Some(socket);
-            wire.server_open = true;
-            self.net.send_on(&mut wire.down, Parcel::SocketOpened(socket, true));
-            let mut bytes = vec![];
-            frame::encode(Opcode::Text, None, b"0", json.as_bytes(), &mut bytes);
-            return self.server_writes(Some(socket), &bytes);
-        };
+        if self.server.session.is_none() {
+            return self.hear_knock(Knock::Socket(socket));
+        }
+        self.find_session()?;
+        let Some(session) = &mut self.server.session else { return Ok(()) };
         match session.handle_upgrade(now) {
             Ok(UpgradeRequest::Probe(probe)) => {
                 self.server.probe = Some((probe, socket));
                 self.server.decoder = decoder();
-                wire.server_open = true;
-                self.net.send_on(&mut wire.down, Parcel::SocketOpened(socket, true));
+                self.open_socket(socket, true);
             }
-            Ok(UpgradeRequest::Surplus) | Err(_) => {
-                self.net.send_on(&mut wire.down, Parcel::SocketOpened(socket, false));
+            Ok(UpgradeRequest::Surplus) | Err(_) => self.open_socket(socket, false),
+        }
+        Ok(())
+    }
+
+    fn open_socket(&mut self, socket: u32, opens: bool) {
+        let Some(wire) = self.sockets.get_mut(&socket) else { return };
+        wire.server_open = opens;
+        self.net.send_on(&mut wire.down, Parcel::SocketOpened(socket, opens));
+    }
+
+    /// The id of the session, as the request has it, leads to the session and to no other.
+    fn find_session(&self) -> Checked {
+        let number = self.server.number;
+        let sessions = (0..=number).map(|number| (sid(number), number)).collect();
+        let query = format!("EIO=4&transport=polling&sid={}", sid(number));
+        match session_of(&query, &sessions) {
+            Some(found) if found == number => Ok(()),
+            found => Err(format!("a request for session {number} has led to {found:?}")),
+        }
+    }
+
+    /// Somebody wants in: the application is asked.
+    fn hear_knock(&mut self, knock: Knock) -> Checked {
+        if self.server.knock != Knock::Silent {
+            return Err("the client knocks twice".to_owned());
+        }
+        self.server.knock = knock;
+        let decision = Parcel::Decision(self.server.number);
+        let wait = self.plan.hook.wait;
+        if wait.is_zero() {
+            self.decide();
+        } else {
+            self.net.at(self.net.now() + wait, decision);
+        }
+        Ok(())
+    }
+
+    /// The application has decided.
+    pub(super) fn decide(&mut self) {
+        let knock = std::mem::replace(&mut self.server.knock, Knock::Answered);
+        let number = self.server.number;
+        let refuses = self.plan.hook.refuses_from.is_some_and(|first| number >= first);
+        let refusal = match self.draining {
+            Some(_) => Some(Refusal::ServiceUnavailable),
+            None => refuses.then_some(Refusal::Forbidden),
+        };
+        let transport = match (knock, refusal) {
+            (Knock::Silent | Knock::Answered, _) => return,
+            (Knock::Request(id), Some(refusal)) => return self.answer(id, Err(refusal)),
+            (Knock::Socket(socket), Some(_)) => return self.open_socket(socket, false),
+            (Knock::Request(_), None) => Transport::Polling,
+            (Knock::Socket(_), None) => Transport::WebSocket,
+        };
+        let config = self.server.config.clone();
+        let json = config.handshake(sid(number), transport).encode();
+        self.server.session = Some(ServerSession::open(self.net.instant(), config, transport));
+        match knock {
+            Knock::Request(id) => self.answer(id, Ok(format!("0{json}"))),
+            Knock::Socket(socket) => {
+                self.server.socket = Some(socket);
+                self.open_socket(socket, true);
+                let mut bytes = vec![];
+                frame::encode(Opcode::Text, None, b"0", json.as_bytes(), &mut bytes);
+                self.server_writes(Some(socket), &bytes);
             }
+            Knock::Silent | Knock::Answered => {}
         }
     }
 
@@ -290,7 +332,7 @@ impl World {
         let Some(wire) = self.sockets.get_mut(&socket) else { return Ok(()) };
         wire.bytes_up = wire.bytes_up.saturating_sub(data.len());
         let mut rest = data.as_mut_slice();
-        while !rest.is_empty() && !self.server.is_deaf {
+        while !rest.is_empty() {
             let open = self.sockets.get(&socket).is_some_and(|wire| wire.server_open);
             if !open {
                 return Ok(());
@@ -315,10 +357,6 @@ impl World {
         let (taken, event) = match self.server.decoder.decode(data, &mut CompressionPool::default())
         {
             Ok(decoded) => decoded,
-            Err(_) if self.mutant == Some(Mutant::DiesSilently) => {
-                self.server.is_deaf = true;
-                return Ok(whole);
-            }
             Err(error) => {
                 self.server_socket_ends(socket, SocketEnd::Broken(error));
                 return Ok(whole);
@@ -354,6 +392,9 @@ impl World {
     }
 
     pub(super) fn server_socket_ends(&mut self, socket: u32, end: SocketEnd) {
+        if self.server.knock == Knock::Socket(socket) {
+            self.server.knock = Knock::Answered;
+        }
         let Some(session) = &mut self.server.session else { return };
         match self.server.probe {
             Some((probe, probing)) if probing == socket => session.handle_probe_gone(probe),
@@ -375,14 +416,10 @@ impl World {
             self.stranger.delivered += 1;
             return Ok(());
         }
-        if self.mutant == Some(Mutant::Overtakes) && self.net.rng.u8(..8) == 0 {
-            self.server.held_back.push(message);
-            return Ok(());
-        }
-        self.up.deliver(&message)?;
-        for late in std::mem::take(&mut self.server.held_back) {
-            self.up.deliver(&late)?;
-        }
-        Ok(())
+        self.up.deliver(self.server.number, &message, self.net.now())?;
+        self.handle(Side::Server)
     }
 }
+
+/// The longest that the body of a POST takes to arrive behind its head.
+pub(super) const SLOWEST_POST: Duration = Duration::from_millis(5);

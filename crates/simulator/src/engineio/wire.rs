@@ -11,6 +11,10 @@ pub(super) enum Parcel {
     Act(Act),
     /// A request reaches the server.
     Request(RequestId, Request),
+    /// The application has said whether the session may be.
+    Decision(usize),
+    /// The client tries to come back.
+    Reconnect,
     /// The rest of a POST reaches the server.
     RestOfPost(RequestId, String),
     /// The answer reaches the client.
@@ -21,6 +25,8 @@ pub(super) enum Parcel {
     RequestGone(RequestId),
     /// The client's patience with a request is over.
     RequestLate(RequestId),
+    /// The client's patience with a WebSocket that is to open a session is over.
+    SocketLate(u32),
     OpenSocket(u32),
     SocketOpened(u32, bool),
     Bytes {
@@ -48,7 +54,22 @@ pub(super) enum Request {
 impl Parcel {
     /// Whether it happens whatever the network does.
     pub(super) fn is_local(&self) -> bool {
-        matches!(self, Self::Act(_) | Self::RequestLate(_))
+        match self {
+            Self::Act(_)
+            | Self::Decision(_)
+            | Self::Reconnect
+            | Self::RequestLate(_)
+            | Self::SocketLate(_) => true,
+            Self::Request(..)
+            | Self::RestOfPost(..)
+            | Self::Answer(..)
+            | Self::RequestFailed(_)
+            | Self::RequestGone(_)
+            | Self::OpenSocket(_)
+            | Self::SocketOpened(..)
+            | Self::Bytes { .. }
+            | Self::End { .. } => false,
+        }
     }
 
     /// What the trace says of it.

@@ -6,47 +6,65 @@ use std::time::Duration;
 
 use heartwire_proto::engineio::client::ClientSession;
 use heartwire_proto::engineio::server::{self, ExchangeId, ServerSession};
-use heartwire_proto::engineio::{DisconnectReason, Message, SessionId, SocketEnd};
+use heartwire_proto::engineio::{
+    DisconnectReason, Message, Request, Route, SessionId, SocketEnd, Transport,
+};
 use heartwire_proto::shared::{Ending, SendQueue};
 use heartwire_proto::websocket::Decoder;
 
+use super::intruder::Intruder;
 use super::plan::{Act, Plan};
-use super::wire::{Parcel, Request, RequestId};
+use super::wire::{Parcel, RequestId};
 use crate::ledger::Ledger;
-use crate::mutant::Mutant;
 use crate::network::{Lane, Network};
 use crate::report::Report;
 
 /// Two sides, and the network between them.
 pub(super) struct World {
     pub(super) plan: Plan,
-    pub(super) mutant: Option<Mutant>,
+    /// Whether nothing goes wrong.
+    pub(super) peaceful: bool,
     /// Whether the trace is kept.
     pub(super) traced: bool,
     pub(super) net: Network<Parcel>,
     pub(super) report: Report,
     pub(super) client: ClientSide,
+    /// The server's side of the client's session.
     pub(super) server: ServerSide,
+    /// The server's sides of sessions that the client has left behind.
+    pub(super) former: Vec<ServerSide>,
     pub(super) requests: BTreeMap<RequestId, Pending>,
     pub(super) sockets: BTreeMap<u32, Wire>,
     pub(super) up: Ledger<Message>,
-    pub(super) down: Ledger<Message>,
     pub(super) stranger: Stranger,
+    /// Somebody who has sessions of his own.
+    pub(super) intruder: Option<Intruder>,
     pub(super) sockets_work: bool,
     pub(super) sockets_hear: bool,
     /// Until when an answer to a GET is lost.
     pub(super) loses_answers_until: Duration,
-    /// Moments by which a side has to know that the session is over.
-    pub(super) client_knows_by: Option<Duration>,
-    pub(super) server_knows_by: Option<Duration>,
     /// What the first to close had accepted when it did, if it was open.
     pub(super) flushed: Option<(Act, usize)>,
+    /// What users have closed, and how.
+    pub(super) closes: Vec<Act>,
+    /// Since when the server lets nobody in.
+    pub(super) draining: Option<Duration>,
+    /// When the client tries to come back, and how often it has tried.
+    pub(super) comes_back: Option<Duration>,
+    pub(super) attempt: u32,
+    pub(super) was_open: bool,
+    /// Messages that handlers have seen: the client's, the server's.
+    pub(super) handled: [usize; 2],
+    /// How often a timer alone was the reason to wake up.
+    wakes: u64,
     last_request: RequestId,
     /// Messages by number: each is another.
-    count: usize,
+    pub(super) count: usize,
 }
 
 pub(super) struct ClientSide {
+    /// Which of its sessions this is.
+    pub(super) number: usize,
     pub(super) session: ClientSession<Message>,
     pub(super) queue: SendQueue<Message>,
     pub(super) decoder: Decoder,
@@ -55,11 +73,20 @@ pub(super) struct ClientSide {
     pub(super) opened: Option<Duration>,
     pub(super) upgraded: Option<Duration>,
     pub(super) upgrade_failed: bool,
+    /// Whether a GET has failed.
+    pub(super) get_failed: bool,
+    /// When the user has closed it.
+    pub(super) closing: Option<Duration>,
+    /// By when it has to know that the session is over.
+    pub(super) knows_by: Option<Duration>,
     pub(super) closed: Option<(Duration, DisconnectReason)>,
 }
 
 pub(super) struct ServerSide {
+    /// Which of the client's sessions this is.
+    pub(super) number: usize,
     pub(super) config: Arc<server::Config>,
+    pub(super) knock: Knock,
     pub(super) session: Option<ServerSession<Message>>,
     pub(super) queue: SendQueue<Message>,
     pub(super) decoder: Decoder,
@@ -67,10 +94,22 @@ pub(super) struct ServerSide {
     pub(super) probe: Option<(ExchangeId, u32)>,
     pub(super) poll: Option<(ExchangeId, RequestId)>,
     pub(super) post: Option<RequestId>,
+    pub(super) down: Ledger<Message>,
+    pub(super) closing: Option<Duration>,
+    pub(super) knows_by: Option<Duration>,
     pub(super) closed: Option<(Duration, DisconnectReason)>,
-    /// A mistake: messages that others overtake.
-    pub(super) held_back: Vec<Message>,
-    pub(super) is_deaf: bool,
+}
+
+/// How far a client has come that wants in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Knock {
+    /// Nobody has come.
+    Silent,
+    /// The application has yet to decide.
+    Request(RequestId),
+    Socket(u32),
+    /// It has decided, or the client has left before.
+    Answered,
 }
 
 /// Somebody else who speaks in the session's name.
@@ -84,6 +123,8 @@ pub(super) struct Stranger {
 
 /// A request that is under way.
 pub(super) struct Pending {
+    /// The session that it belongs to, or opens.
+    pub(super) session: usize,
     pub(super) is_post: bool,
     /// The client waits for the answer.
     pub(super) awaited: bool,
@@ -93,6 +134,8 @@ pub(super) struct Pending {
 
 /// A WebSocket: its two directions, and which ends are open.
 pub(super) struct Wire {
+    /// The session that it belongs to, or opens.
+    pub(super) session: usize,
     pub(super) up: Lane,
     pub(super) down: Lane,
     pub(super) bytes_up: usize,
@@ -106,25 +149,36 @@ pub(super) struct Wire {
 /// What a run says when something is wrong.
 pub(super) type Checked = Result<(), String>;
 
-impl World {
-    pub(super) fn new(plan: Plan, mutant: Option<Mutant>, traced: bool) -> Self {
-        let mut net = Network::new(plan.chance.clone(), plan.latency);
-        for (moment, act) in &plan.acts {
-            net.at(*moment, Parcel::Act(*act));
-        }
-        let client = ClientSide {
+impl ClientSide {
+    pub(super) fn new(number: usize, plan: &Plan, queue: SendQueue<Message>) -> Self {
+        Self {
+            number,
             session: ClientSession::open(plan.client.clone()),
-            queue: SendQueue::new(plan.limits),
+            queue,
             decoder: super::client::decoder(),
             socket: None,
             get: None,
             opened: None,
             upgraded: None,
             upgrade_failed: false,
+            get_failed: false,
+            closing: None,
+            knows_by: None,
             closed: None,
-        };
-        let server = ServerSide {
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.opened.is_some() && self.closed.is_none()
+    }
+}
+
+impl ServerSide {
+    pub(super) fn new(number: usize, plan: &Plan) -> Self {
+        Self {
+            number,
             config: Arc::new(plan.server.clone()),
+            knock: Knock::Silent,
             session: None,
             queue: SendQueue::new(plan.limits),
             decoder: super::server::decoder(),
@@ -132,29 +186,49 @@ impl World {
             probe: None,
             poll: None,
             post: None,
+            down: Ledger::new("server to client"),
+            closing: None,
+            knows_by: None,
             closed: None,
-            held_back: vec![],
-            is_deaf: false,
-        };
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.session.is_some() && self.closed.is_none()
+    }
+}
+
+impl World {
+    pub(super) fn new(plan: Plan, intruder: Option<Intruder>, traced: bool) -> Self {
+        let mut net = Network::new(plan.chance.clone(), plan.latency);
+        for (moment, act) in &plan.acts {
+            net.at(*moment, Parcel::Act(*act));
+        }
         Self {
-            plan,
-            mutant,
+            peaceful: plan.is_peaceful(),
             traced,
             net,
             report: Report::default(),
-            client,
-            server,
+            client: ClientSide::new(0, &plan, SendQueue::new(plan.limits)),
+            server: ServerSide::new(0, &plan),
+            former: vec![],
+            plan,
             requests: BTreeMap::new(),
             sockets: BTreeMap::new(),
             up: Ledger::new("client to server"),
-            down: Ledger::new("server to client"),
             stranger: Stranger::default(),
+            intruder,
             sockets_work: true,
             sockets_hear: true,
             loses_answers_until: Duration::ZERO,
-            client_knows_by: None,
-            server_knows_by: None,
             flushed: None,
+            closes: vec![],
+            draining: None,
+            comes_back: None,
+            attempt: 0,
+            was_open: false,
+            handled: [0; 2],
+            wakes: 0,
             last_request: 0,
             count: 0,
         }
@@ -169,7 +243,9 @@ impl World {
             self.note(&format!("VIOLATION: {violation}"));
             self.report.violation = Some(violation);
         }
-        self.report.delivered = self.up.delivered() + self.down.delivered();
+        let sides = self.former.iter().chain([&self.server]);
+        self.report.delivered =
+            self.up.delivered() + sides.map(|side| side.down.delivered()).sum::<usize>();
         self.report
     }
 
@@ -182,7 +258,9 @@ impl World {
                 return Err("the sessions spin: time stands still".to_owned());
             }
             self.net.advance(next);
+            self.wakes += 1;
             while let Some(parcel) = self.net.arrived() {
+                self.wakes = self.wakes.saturating_sub(1);
                 if self.traced {
                     self.note(&parcel.describe());
                 }
@@ -191,215 +269,112 @@ impl World {
             }
             self.tick();
             self.drain()?;
+            self.intrude()?;
         }
         self.net.advance(self.plan.end);
         Ok(())
     }
 
     fn next_moment(&mut self) -> Option<Duration> {
-        let server = self.server.session.as_ref().and_then(ServerSession::next_deadline);
-        let deadlines =
-            [server.filter(|_| !self.is_forgetful()), self.client.session.next_deadline()];
         let arrival = self.net.next_arrival();
-        let moments = deadlines.into_iter().flatten().map(|at| self.net.time_of(at));
-        moments.chain(arrival).min()
+        let intruder = self.intruder.as_mut().and_then(Intruder::next_moment);
+        let servers = self.former.iter().chain([&self.server]);
+        let servers = servers.filter_map(|side| side.session.as_ref()?.next_deadline());
+        let deadlines = servers.chain(self.client.session.next_deadline());
+        let moments = deadlines.map(|at| self.net.time_of(at));
+        moments.chain(arrival).chain(intruder).min()
     }
 
     fn tick(&mut self) {
         let now = self.net.instant();
         self.client.session.handle_time(now, true);
-        let forgetful = self.is_forgetful();
-        if let Some(session) = &mut self.server.session
-            && !forgetful
-        {
-            let jumps = self.mutant == Some(Mutant::ReadsWallClock) && self.net.rng.u8(..40) == 0;
-            let hour = Duration::from_secs(if jumps { 3600 } else { 0 });
-            session.handle_time(now + hour, true);
+        for side in self.former.iter_mut().chain([&mut self.server]) {
+            if let Some(session) = &mut side.session {
+                session.handle_time(now, true);
+            }
         }
     }
 
-    fn is_forgetful(&self) -> bool {
-        self.mutant == Some(Mutant::ForgetsHeartbeat)
-            && self.plan.client.upgrade
-            && self.server.socket.is_some()
+    fn intrude(&mut self) -> Checked {
+        let Some(mut intruder) = self.intruder.take() else { return Ok(()) };
+        let sids = (0..=self.server.number).map(|number| (sid(number), number)).collect();
+        let result = intruder.act(self.net.now(), &sids, |what| self.note(what));
+        self.intruder = Some(intruder);
+        result
     }
 
     fn drain(&mut self) -> Checked {
         self.drain_client()?;
-        self.drain_server()
+        self.drain_server()?;
+        for number in 0..self.former.len() {
+            self.with_former(number, Self::drain_server)?;
+        }
+        self.check_step()
+    }
+
+    /// Lets a session that the client has left behind be the server's for a moment.
+    fn with_former<R>(&mut self, place: usize, what: impl FnOnce(&mut Self) -> R) -> R {
+        std::mem::swap(&mut self.server, &mut self.former[place]);
+        let result = what(self);
+        std::mem::swap(&mut self.server, &mut self.former[place]);
+        result
     }
 
     fn deliver(&mut self, parcel: Parcel) -> Checked {
-        match parcel {
-            Parcel::Act(act) => self.act(act),
-            Parcel::Request(id, request) => self.receive_request(id, request),
-            Parcel::RestOfPost(id, body) => self.receive_post(id, &body),
-            Parcel::RequestGone(id) => {
-                self.request_gone(id);
-                Ok(())
+        let session = match &parcel {
+            Parcel::Request(id, _) | Parcel::RestOfPost(id, _) | Parcel::RequestGone(id) => {
+                self.requests.get(id).map(|pending| pending.session)
             }
-            Parcel::Answer(id, answer) => self.receive_answer(id, answer),
-            Parcel::RequestFailed(id) | Parcel::RequestLate(id) => {
-                self.request_failed(id, false);
-                Ok(())
+            Parcel::OpenSocket(socket)
+            | Parcel::Bytes { socket, to_server: true, .. }
+            | Parcel::End { socket, to_server: true, .. } => {
+                self.sockets.get(socket).map(|wire| wire.session)
             }
-            Parcel::OpenSocket(socket) => {
-                self.receive_socket(socket);
-                Ok(())
-            }
-            Parcel::SocketOpened(socket, opened) => {
-                self.socket_opened(socket, opened);
-                Ok(())
-            }
-            Parcel::Bytes { socket, to_server: true, data } => self.server_reads(socket, data),
-            Parcel::Bytes { socket, to_server: false, data } => self.client_reads(socket, data),
-            Parcel::End { socket, to_server: true, end } => {
-                self.server_socket_ends(socket, end);
-                Ok(())
-            }
-            Parcel::End { socket, to_server: false, end } => {
-                self.client_socket_ends(socket, end);
-                Ok(())
-            }
+            Parcel::Decision(number) => Some(*number),
+            _ => None,
+        };
+        let place = self.former.iter().position(|side| Some(side.number) == session);
+        match place {
+            Some(place) => self.with_former(place, |world| world.deliver_here(parcel)),
+            None => self.deliver_here(parcel),
         }
     }
 
-    fn act(&mut self, act: Act) -> Checked {
-        match act {
-            Act::ClientSends { messages } => {
-                for _ in 0..messages {
-                    let message = self.message("up");
-                    if self.client.queue.push(message.clone()).is_ok() {
-                        self.up.accept(message);
-                    }
-                }
-                check_limits(&self.client.queue)?;
-            }
-            Act::ServerSends { messages } if self.server.session.is_some() => {
-                for _ in 0..messages {
-                    let message = self.message("down");
-                    if self.server.queue.push(message.clone()).is_ok() {
-                        self.down.accept(message);
-                    }
-                }
-                check_limits(&self.server.queue)?;
-            }
-            // Nobody is there yet.
-            Act::ServerSends { .. } => {}
-            Act::ClientCloses(ending) => {
-                if self.flushed.is_none() && self.client.opened.is_some() {
-                    self.flushed = Some((act, self.up.accepted()));
-                }
-                self.client.queue.close(ending);
-            }
-            Act::ServerCloses(ending) => {
-                if self.server.session.is_some() {
-                    if self.flushed.is_none() {
-                        self.flushed = Some((act, self.down.accepted()));
-                    }
-                    self.server.queue.close(ending);
+    fn deliver_here(&mut self, parcel: Parcel) -> Checked {
+        match parcel {
+            Parcel::Act(act) => self.act(act)?,
+            Parcel::Reconnect => self.reconnect()?,
+            Parcel::Decision(_) => self.decide(),
+            Parcel::Request(id, request) => self.receive_request(id, request)?,
+            Parcel::RestOfPost(id, body) => self.receive_post(id, &body)?,
+            Parcel::RequestGone(id) => self.request_gone(id),
+            Parcel::Answer(id, answer) => self.receive_answer(id, answer)?,
+            Parcel::RequestFailed(id) | Parcel::RequestLate(id) => self.request_failed(id, false),
+            Parcel::OpenSocket(socket) => self.receive_socket(socket)?,
+            Parcel::SocketOpened(socket, opened) => self.socket_opened(socket, opened),
+            Parcel::SocketLate(socket) => {
+                if self.client.opened.is_none() {
+                    self.client_socket_ends(socket, SocketEnd::Failed);
                 }
             }
-            // Of a silent network nobody hears that it was reset.
-            Act::Reset if self.net.is_silent() => {}
-            Act::Reset => self.reset(),
-            Act::LosesAnswer => {
-                self.loses_answers_until = self.net.now() + Duration::from_millis(300)
-            }
-            Act::Silence => {
-                // The news of a reset vanishes as well.
-                let now = self.net.now();
-                self.client_knows_by = self.client_knows_by.filter(|moment| *moment < now);
-                self.server_knows_by = self.server_knows_by.filter(|moment| *moment < now);
-                self.net.go_silent(Parcel::is_local);
-            }
-            Act::RefusesSockets => self.sockets_work = false,
-            Act::DeafensSockets => self.sockets_hear = false,
-            Act::StrangerPolls => self.stranger_asks(Request::Get),
-            Act::StrangerPosts => {
-                self.stranger_asks(Request::Post("4stranger\u{1e}x\u{1e}4stranger".into()))
-            }
-            Act::StrangerTalks => self.stranger_asks(Request::Post("4stranger".into())),
-            Act::StrangerInjects => {
-                if let Some(socket) = self.server.socket
-                    && !self.server.decoder.is_mid_message()
-                {
-                    // A reserved opcode.
-                    let data = vec![0x83, 0x80, 0, 0, 0, 0];
-                    self.server_reads(socket, data)?;
-                    self.drain()?;
-                    let closed = self.server.closed.is_some();
-                    let open = self.sockets.get(&socket).is_some_and(|wire| wire.server_open);
-                    if open && !closed {
-                        return Err("a frame that cannot be read leaves the session open".into());
-                    }
-                }
-            }
+            Parcel::Bytes { socket, to_server: true, data } => self.server_reads(socket, data)?,
+            Parcel::Bytes { socket, to_server: false, data } => self.client_reads(socket, data)?,
+            Parcel::End { socket, to_server: true, end } => self.server_socket_ends(socket, end),
+            Parcel::End { socket, to_server: false, end } => self.client_socket_ends(socket, end),
         }
         Ok(())
-    }
-
-    fn stranger_asks(&mut self, request: Request) {
-        // It knows the session's id, so there is a session.
-        if self.client.opened.is_some() {
-            let id = self.new_request(matches!(request, Request::Post(_)));
-            if let Some(pending) = self.requests.get_mut(&id) {
-                pending.awaited = false;
-            }
-            self.stranger.requests.push(id);
-            self.net.send(Parcel::Request(id, request));
-        }
-    }
-
-    fn reset(&mut self) {
-        let soon = self.net.now() + self.net.round_trip() + Duration::from_millis(200);
-        let client_is_open = self.client.opened.is_some() && self.client.closed.is_none();
-        let stays = self.client.queue.ending() == Ending::Open;
-        if client_is_open && stays && (self.client.get.is_some() || self.client.socket.is_some()) {
-            self.client_knows_by = Some(soon);
-        }
-        let heard = self.server.poll.is_some() || self.server.socket.is_some();
-        if heard && self.server.session.is_some() && self.server.closed.is_none() {
-            self.server_knows_by = Some(soon);
-        }
-        self.net.forget(|parcel| !parcel.is_local());
-        let requests: Vec<_> = self.requests.keys().copied().collect();
-        for id in requests {
-            if let Some(pending) = self.requests.get_mut(&id) {
-                pending.is_reset = true;
-            }
-            self.net.send(Parcel::RequestFailed(id));
-            self.net.send(Parcel::RequestGone(id));
-        }
-        for (&socket, wire) in &mut self.sockets {
-            wire.is_reset = true;
-            for to_server in [true, false] {
-                self.net.send(Parcel::End { socket, to_server, end: SocketEnd::Failed });
-            }
-        }
     }
 
     pub(super) fn new_request(&mut self, is_post: bool) -> RequestId {
         self.last_request += 1;
         let id = self.last_request;
-        self.requests.insert(id, Pending { is_post, awaited: true, is_reset: false });
+        let session = self.client.number;
+        self.requests.insert(id, Pending { session, is_post, awaited: true, is_reset: false });
         id
     }
 
-    fn message(&mut self, name: &str) -> Message {
-        self.count += 1;
-        let mut content = format!("{name} {} ", self.count);
-        let length = match self.net.rng.u8(..10) {
-            0 if self.net.rng.u8(..8) == 0 => self.net.rng.usize(..20_000),
-            1 => self.net.rng.usize(..2000),
-            _ => self.net.rng.usize(..40),
-        };
-        content.extend(std::iter::repeat_n('ü', length / 2));
-        if self.net.rng.u8(..3) == 0 {
-            Message::from(content.into_bytes())
-        } else {
-            Message::from(content)
-        }
+    pub(super) fn wakes(&self) -> u64 {
+        self.wakes
     }
 
     pub(super) fn note(&mut self, what: &str) {
@@ -409,22 +384,25 @@ impl World {
         let millis = self.net.now().as_secs_f64() * 1000.0;
         self.report.trace.push(format!("{millis:>10.3} {what}"));
     }
-
-    pub(super) fn sid() -> SessionId {
-        SessionId::from_random([7; 16])
-    }
 }
 
-fn check_limits(queue: &SendQueue<Message>) -> Checked {
-    let limits = queue.limits();
-    if queue.len() > limits.messages || (queue.bytes() > limits.bytes && queue.len() > 1) {
-        return Err(format!(
-            "{} messages and {} bytes wait, of {limits:?}",
-            queue.len(),
-            queue.bytes()
-        ));
+/// The id of the client's session of that number.
+pub(super) fn sid(number: usize) -> SessionId {
+    let mut bits = *b"a session, no. 0";
+    bits[15] = number as u8;
+    SessionId::from_random(bits)
+}
+
+/// The sessions of a server, by id: there is no other way to one.
+pub(super) type Sessions = BTreeMap<SessionId, usize>;
+
+/// Which session a request belongs to.
+pub(super) fn session_of(query: &str, sessions: &Sessions) -> Option<usize> {
+    let request = Request { method: "GET", query, upgrade: false };
+    match Route::of(&request, &Transport::ALL) {
+        Ok(Route::Session(request)) => sessions.get(&*request.sid).copied(),
+        Ok(Route::Open(_)) | Err(_) => None,
     }
-    Ok(())
 }
 
 /// Whether a queue was closed in a way that sends what waits.
