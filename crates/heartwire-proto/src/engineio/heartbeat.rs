@@ -15,6 +15,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::shared::wall_clock;
+
 /// The server's half.
 #[derive(Debug)]
 pub(super) struct ServerHeartbeat {
@@ -47,6 +49,7 @@ impl ServerHeartbeat {
 
     /// Moves time forward to `now` and says what the session has to do.
     pub(super) fn handle_time(&mut self, now: Instant) -> Option<HeartbeatAction> {
+        let now = wall_clock(now);
         match self.state {
             ServerState::Resting { ping_at } if ping_at <= now => {
                 let due = now - ping_at <= TIMER_SLACK.min(self.timeout / 10);

@@ -10,6 +10,7 @@
 //! Source: Engine.IO protocol v4, § HTTP long-polling.
 
 use super::packet::{Packet, PacketError};
+use crate::shared::Mutant;
 
 /// Cuts a payload into packets.
 #[derive(Debug)]
@@ -33,6 +34,9 @@ impl<'a> Decoder<'a> {
     #[inline]
     pub fn next_packet(&mut self) -> Option<Result<Packet<'_>, PacketError>> {
         let rest = self.rest.take()?;
+        if Mutant::DropsLargeBatch.is_back() && rest.matches('\u{1e}').count() >= 16 {
+            return None;
+        }
         let text = match memchr::memchr(SEPARATOR, rest.as_bytes()) {
             Some(end) => {
                 self.rest = Some(&rest[end + 1..]);

@@ -15,7 +15,7 @@ use super::disconnect::DisconnectReason;
 use super::frame::FrameTooLong;
 use super::message::MessageRef;
 use super::value::DecodeError;
-use crate::shared::{Ending, SendQueue, Weight, after, earliest};
+use crate::shared::{Ending, Mutant, SendQueue, Weight, after, earliest};
 
 /// How a connection is treated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -140,7 +140,17 @@ impl<T: Weight> Session<T> {
             return Ok(None);
         }
         match MessageRef::decode(payload) {
+            Ok(Some(message))
+                if Mutant::BelievesPeer.is_back() && message.action() == "disconnected" =>
+            {
+                self.state = State::Closed { until: None };
+                Ok(None)
+            }
             Ok(message) => Ok(message),
+            Err(error) if Mutant::StopsAfterFault.is_back() => {
+                self.state = State::Lingering { until: after(now, Duration::MAX) };
+                Err(error)
+            }
             Err(error) => {
                 self.end(DisconnectReason::ProtocolError);
                 Err(error)
@@ -157,6 +167,9 @@ impl<T: Weight> Session<T> {
 
     /// Takes the news that the byte stream has ended.
     pub fn handle_socket_end(&mut self, end: SocketEnd) {
+        if Mutant::KeepsZombie.is_back() && end == SocketEnd::Failed {
+            return;
+        }
         self.end(match end {
             SocketEnd::Closed => DisconnectReason::PeerClosed,
             SocketEnd::Failed => DisconnectReason::ConnectionError,

@@ -1,5 +1,12 @@
 //! What the protocols have in common. It knows none of them.
 
+mod mutant;
+#[cfg(mutants)]
+pub use mutant::Mutant;
+#[cfg(not(mutants))]
+pub(crate) use mutant::Mutant;
+pub(crate) use mutant::wall_clock;
+
 mod backoff;
 pub use backoff::Backoff;
 

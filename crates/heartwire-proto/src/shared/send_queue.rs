@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::fmt;
 
+use super::mutant::Mutant;
+
 /// Something with a size that counts against a limit.
 pub trait Weight {
     /// Bytes of payload.
@@ -73,6 +75,9 @@ impl<T: Weight> SendQueue<T> {
         }
         self.bytes += message.weight();
         self.waiting.push_back(message);
+        if Mutant::Overtakes.is_back() && self.waiting.len() > 1 {
+            self.waiting.swap(self.waiting.len() - 2, self.waiting.len() - 1);
+        }
         Ok(())
     }
 
@@ -108,6 +113,9 @@ impl<T: Weight> SendQueue<T> {
     /// Takes what can no longer be sent.
     pub fn drain(&mut self) -> Vec<T> {
         self.bytes = 0;
+        if Mutant::DiscardsQueue.is_back() {
+            self.waiting.clear();
+        }
         std::mem::take(&mut self.waiting).into()
     }
 

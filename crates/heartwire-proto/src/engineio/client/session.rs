@@ -25,7 +25,7 @@ use super::super::payload;
 use super::super::socket_end::SocketEnd;
 use super::super::transport::Transport;
 use super::config::Config;
-use crate::shared::{Ending, SendQueue, earliest};
+use crate::shared::{Ending, Mutant, SendQueue, earliest};
 use crate::websocket::CloseCode;
 
 /// One session, as the client sees it.
@@ -229,7 +229,10 @@ impl<T: Outgoing> ClientSession<T> {
 
     /// Takes the news that a GET has failed: no answer, or one that is no success.
     pub fn handle_get_failed(&mut self) {
-        match &self.state {
+        match &mut self.state {
+            State::Polling(polling) if Mutant::ForgetsLostPoll.is_back() => {
+                polling.get = Request::Idle;
+            }
             State::Opening(Transport::Polling) | State::Polling(_) | State::Failing { .. } => {
                 self.end(DisconnectReason::TransportError);
             }

@@ -26,7 +26,7 @@ use super::super::refusal::Refusal;
 use super::super::socket_end::SocketEnd;
 use super::super::transport::Transport;
 use super::config::Config;
-use crate::shared::{Ending, SendQueue, after, earliest};
+use crate::shared::{Ending, Mutant, SendQueue, after, earliest};
 use crate::websocket::CloseCode;
 
 /// One session, as the server sees it.
@@ -155,7 +155,7 @@ impl<T: Outgoing> ServerSession<T> {
         let id = self.next_exchange();
         self.end_overdue(now);
         match &mut self.state {
-            State::Polling(Polling { poll: Some(_), .. }) => {
+            State::Polling(Polling { poll: Some(_), .. }) if !Mutant::ServesTwoPolls.is_back() => {
                 self.end(DisconnectReason::TransportError, Goodbye::Close);
                 Err(Refusal::ConcurrentRequest)
             }
@@ -181,6 +181,9 @@ impl<T: Outgoing> ServerSession<T> {
             && polling.poll == Some(poll)
         {
             polling.poll = None;
+            if Mutant::ConfirmsLostSend.is_back() {
+                return;
+            }
             self.end(DisconnectReason::TransportClose, Goodbye::Close);
         }
     }
@@ -203,6 +206,7 @@ impl<T: Outgoing> ServerSession<T> {
                 self.heartbeat.handle_traffic(now);
                 Ok(())
             }
+            State::WebSocket { .. } if Mutant::DropsLatePost.is_back() => Ok(()),
             State::WebSocket { .. } => Err(Refusal::BadRequest),
             State::Farewell { until } => {
                 *until = (*until).min(now + REFUSED_PATIENCE);
@@ -224,6 +228,7 @@ impl<T: Outgoing> ServerSession<T> {
     ) -> Result<Option<MessageRef<'a>>, Refusal> {
         match &self.state {
             State::Polling(_) => {}
+            State::WebSocket { .. } if Mutant::DropsLatePost.is_back() => return Ok(None),
             State::WebSocket { .. } => return Err(Refusal::BadRequest),
             State::Farewell { .. } | State::Closed => return Err(Refusal::UnknownSession),
         }
@@ -237,6 +242,7 @@ impl<T: Outgoing> ServerSession<T> {
                 self.end(DisconnectReason::TransportError, Goodbye::Close);
                 return Err(Refusal::ParseError);
             }
+            Err(_) if Mutant::SwallowsBadBatch.is_back() => {}
             Err(_) => {
                 self.end(DisconnectReason::ParseError, Goodbye::Close);
                 return Err(Refusal::ParseError);
@@ -363,6 +369,9 @@ impl<T: Outgoing> ServerSession<T> {
     /// Takes the news that the session's WebSocket has ended.
     pub fn handle_socket_end(&mut self, end: SocketEnd) {
         let State::WebSocket { .. } = self.state else { return };
+        if Mutant::DiesSilently.is_back() && matches!(end, SocketEnd::Broken(_)) {
+            return;
+        }
         let (reason, code) = end.consequence();
         self.state = State::Closed;
         self.outputs.extend([Output::CloseSocket(code), Output::Closed(reason)]);
@@ -560,6 +569,12 @@ impl<T: Outgoing> ServerSession<T> {
             self.outputs.push_back(Output::SendPacket(Packet::Ping("")));
         }
         self.heartbeat.handle_traffic(now);
+        if Mutant::ForgetsHeartbeat.is_back()
+            && self.heartbeat.is_overdue(now + self.config.ping_timeout)
+        {
+            let never = Duration::from_secs(1 << 32);
+            self.heartbeat = ServerHeartbeat::new(now, never, never);
+        }
     }
 
     fn ping(&mut self) {
