@@ -60,6 +60,11 @@ const VERBS: &[Verb] = &[
         run: simulate,
     },
     Verb {
+        name: "schedules",
+        about: "what threads share, a million orders of events a model, optimised; with names, only those",
+        run: schedules,
+    },
+    Verb {
         name: "bounds",
         about: "what hostile clients cost a server, at length; with a word, only the rows that have it",
         run: bounds,
@@ -175,6 +180,12 @@ fn bench(args: &[String]) -> Result<(), Failed> {
 fn simulate(args: &[String]) -> Result<(), Failed> {
     let mut simulate = cargo(&["run", "--release", "--package", "simulator", "--", "both"]);
     step("simulator", simulate.args(args))
+}
+
+/// Some thousand orders of each model are part of the tests.
+fn schedules(args: &[String]) -> Result<(), Failed> {
+    let mut schedules = cargo(&["run", "--release", "--package", "schedules", "--"]);
+    step("schedules", schedules.args(args))
 }
 
 /// The short forms are part of the tests.

@@ -2,10 +2,11 @@
 //! that the peer is slowed down by its own connection.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use heartwire_proto::shared::Weight;
+
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A queue that one driver fills and users empty.
 pub(crate) struct Inbox<T>(Mutex<Inner<T>>);
@@ -167,7 +168,7 @@ impl<T: Weight> Inbox<T> {
         inner.closed
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner<T>> {
+    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
         // A panic while the lock is held can only come from the allocator: the queue is whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

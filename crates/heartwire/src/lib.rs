@@ -41,6 +41,9 @@
 mod background;
 
 #[cfg(feature = "__connections")]
+mod sync;
+
+#[cfg(feature = "__connections")]
 mod accept;
 #[cfg(feature = "__connections")]
 mod admission;

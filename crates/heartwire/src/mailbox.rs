@@ -4,12 +4,13 @@
 //! transport can carry and goes to sleep in the same step, so no message can slip in between.
 
 use std::future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use heartwire_proto::shared::{Ending, Limits, PushError, SendQueue, Weight};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A send queue that many threads fill and one driver empties.
 pub(crate) struct Mailbox<T> {

@@ -1,8 +1,9 @@
 //! How a connection ended, for everybody who asks.
 
 use std::future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How a connection ended, as soon as it has.
 pub(crate) struct Outcome<D>(Mutex<Inner<D>>);
