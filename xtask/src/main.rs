@@ -6,6 +6,7 @@ mod fuzzing;
 
 mod conformance;
 mod python;
+mod sanitizing;
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -63,6 +64,11 @@ const VERBS: &[Verb] = &[
         name: "schedules",
         about: "what threads share, a million orders of events a model, optimised; with names, only those",
         run: schedules,
+    },
+    Verb {
+        name: "sanitize",
+        about: "the tests under the sanitizer for `address` or `thread`, which takes a nightly compiler",
+        run: sanitizing::run,
     },
     Verb {
         name: "bounds",

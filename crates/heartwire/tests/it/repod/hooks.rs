@@ -18,12 +18,15 @@ fn hooks_are_called_in_order() {
     run(async {
         let server = Server::new();
         let log = Arc::new(Log::default());
-        let (all, seen) = (server.clone(), log.clone());
+        // A handler that has its server keeps it for ever, unless it gives it back.
+        let all = Arc::new(Mutex::new(Some(server.clone())));
+        let (mine, seen) = (all.clone(), log.clone());
         let (connect, message, disconnect) = (log.clone(), log.clone(), log.clone());
         server.set_handler(
             Actions::new()
                 .on_connect(move |channel| {
-                    assert!(all.channel(channel.id()).is_some() && !channel.is_closed());
+                    let server = mine.lock().unwrap().clone().unwrap();
+                    assert!(server.channel(channel.id()).is_some() && !channel.is_closed());
                     channel.try_send(&json!({"action": "welcome"})).unwrap();
                     connect.add("connect");
                 })
@@ -53,6 +56,7 @@ fn hooks_are_called_in_order() {
                 "disconnect: closed by peer",
             ]
         );
+        all.lock().unwrap().take();
     });
 }
 
