@@ -50,6 +50,7 @@ impl World {
                 self.server.knows_by = self.server.knows_by.filter(|moment| *moment < now);
                 self.net.go_silent(Parcel::is_local);
             }
+            Act::ClientStalls => self.client.stalls = self.client.socket,
             Act::RefusesSockets => self.sockets_work = false,
             Act::DeafensSockets => self.sockets_hear = false,
             Act::StrangerPolls => self.stranger_asks(Request::Get),

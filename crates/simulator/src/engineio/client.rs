@@ -79,6 +79,7 @@ impl World {
                     down: Lane::default(),
                     bytes_up: 0,
                     bytes_down: 0,
+                    taken_at: Duration::ZERO,
                     client_open: true,
                     server_open: false,
                     is_reset: false,
@@ -237,7 +238,11 @@ impl World {
 
     pub(super) fn client_reads(&mut self, socket: u32, mut data: Vec<u8>) -> Checked {
         let Some(wire) = self.sockets.get_mut(&socket) else { return Ok(()) };
+        if self.client.stalls == Some(socket) {
+            return Ok(());
+        }
         wire.bytes_down = wire.bytes_down.saturating_sub(data.len());
+        wire.taken_at = self.net.now();
         if !wire.client_open || self.client.socket != Some(socket) {
             return Ok(());
         }

@@ -91,6 +91,8 @@ pub(super) enum Act {
     LosesAnswer,
     /// From now on everything vanishes, and nobody learns of it.
     Silence,
+    /// The client reads no more from the WebSocket that it has, and does not say so.
+    ClientStalls,
     /// WebSockets are refused from now on.
     RefusesSockets,
     /// WebSockets are opened from now on, and what is sent on them vanishes.
@@ -117,6 +119,7 @@ impl Act {
             | Self::Reset
             | Self::LosesAnswer
             | Self::Silence
+            | Self::ClientStalls
             | Self::RefusesSockets
             | Self::DeafensSockets
             | Self::StrangerPolls
@@ -224,8 +227,9 @@ fn acts(rng: &mut Chance) -> Vec<(Duration, Act)> {
     }
     // Half of the runs are peaceful.
     for _ in 0..rng.usize(..4).saturating_sub(1) {
-        let act = match rng.u8(..13) {
+        let act = match rng.u8(..15) {
             12 => Act::Drains,
+            13 | 14 => Act::ClientStalls,
             0 | 1 => Act::Reset,
             2 | 3 => Act::LosesAnswer,
             4 => Act::Silence,

@@ -117,6 +117,9 @@ impl World {
         if !wire.server_open {
             return;
         }
+        if wire.bytes_down == 0 {
+            wire.taken_at = self.net.now();
+        }
         for data in pieces {
             wire.bytes_down += data.len();
             if self.sockets_hear && !wire.is_reset {

@@ -73,6 +73,8 @@ pub(super) struct ClientSide {
     pub(super) opened: Option<Duration>,
     pub(super) upgraded: Option<Duration>,
     pub(super) upgrade_failed: bool,
+    /// The WebSocket that it reads nothing from.
+    pub(super) stalls: Option<u32>,
     /// Whether a GET has failed.
     pub(super) get_failed: bool,
     /// When the user has closed it.
@@ -140,6 +142,8 @@ pub(super) struct Wire {
     pub(super) down: Lane,
     pub(super) bytes_up: usize,
     pub(super) bytes_down: usize,
+    /// When the client has last taken some of those, or the first were sent.
+    pub(super) taken_at: Duration,
     pub(super) client_open: bool,
     pub(super) server_open: bool,
     /// Nothing passes any more.
@@ -161,11 +165,18 @@ impl ClientSide {
             opened: None,
             upgraded: None,
             upgrade_failed: false,
+            stalls: None,
             get_failed: false,
             closing: None,
             knows_by: None,
             closed: None,
         }
+    }
+
+    /// Whether it reads nothing from its session's WebSocket.
+    pub(super) fn is_stalled(&self) -> bool {
+        let stalls = self.socket.is_some() && self.stalls == self.socket;
+        stalls && self.session.transport() == Some(Transport::WebSocket)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -282,17 +293,29 @@ impl World {
         let servers = servers.filter_map(|side| side.session.as_ref()?.next_deadline());
         let deadlines = servers.chain(self.client.session.next_deadline());
         let moments = deadlines.map(|at| self.net.time_of(at));
-        moments.chain(arrival).chain(intruder).min()
+        moments.chain(arrival).chain(intruder).chain(self.stalled_at()).min()
     }
 
     fn tick(&mut self) {
         let now = self.net.instant();
-        self.client.session.handle_time(now, true);
+        let listens = !self.client.is_stalled();
+        self.client.session.handle_time(now, listens);
+        if self.stalled_at().is_some_and(|moment| moment <= self.net.now())
+            && let Some(session) = &mut self.server.session
+        {
+            session.handle_socket_end(SocketEnd::Stalled);
+        }
         for side in self.former.iter_mut().chain([&mut self.server]) {
             if let Some(session) = &mut side.session {
                 session.handle_time(now, true);
             }
         }
+    }
+
+    /// When the server gives up a client that takes nothing.
+    fn stalled_at(&self) -> Option<Duration> {
+        let wire = self.sockets.get(&self.server.socket.filter(|_| self.server.is_open())?)?;
+        (wire.bytes_down > 0).then(|| wire.taken_at + STALL)
     }
 
     fn intrude(&mut self) -> Checked {
@@ -385,6 +408,9 @@ impl World {
         self.report.trace.push(format!("{millis:>10.3} {what}"));
     }
 }
+
+/// For how long the client may take nothing.
+const STALL: Duration = Duration::from_secs(10);
 
 /// The id of the client's session of that number.
 pub(super) fn sid(number: usize) -> SessionId {
