@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -449,7 +450,12 @@ class Server(Generic[C]):
             except Exception as error:
                 self._handler_failed(channel, error)
 
-        task = self._loop.create_task(guarded())
+        self._start_task(self._loop, guarded())
+
+    def _start_task(
+        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]
+    ) -> None:
+        task = loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -536,11 +542,9 @@ class ServerThread(threading.Thread):
         server = self._server
         loop = server._loop
         if loop is not None and self.is_alive():
-            coroutine = server.stop(timeout)
-            try:
-                asyncio.run_coroutine_threadsafe(coroutine, loop)
-            except RuntimeError:
-                coroutine.close()  # the loop has ended meanwhile
+            # The loop may end, or have ended, before it comes to this.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(lambda: server._start_task(loop, server.stop(timeout)))
         if threading.current_thread() is not self:
             # A handler that blocks is not waited for longer than the network is.
             self.join(timeout + _GRACE)
