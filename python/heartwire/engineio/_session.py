@@ -167,6 +167,11 @@ class Session:
                 thread.join()
         os._exit(0)
 
+    def forget_thread(self, thread):
+        """A thread runs handlers no longer, or never did."""
+        with contextlib.suppress(ValueError):
+            self.threads.remove(thread)
+
     def join_threads(self, seconds):
         """Waits for threads that have nothing left to do; those in handlers that block may stay."""
         deadline = time.monotonic() + seconds

@@ -486,7 +486,8 @@ class Client(base_client.BaseClient):
         try:
             thread.start()
         except BaseException:
-            session.threads.remove(thread)
+            # Ctrl-C may come when it runs already.
+            session.forget_thread(thread)
             raise
 
     def _dispatch(self, session):
@@ -500,7 +501,7 @@ class Client(base_client.BaseClient):
                 if native.has_ended():
                     session.end(self)
             finally:
-                session.threads.remove(threading.current_thread())
+                session.forget_thread(threading.current_thread())
 
     def _handle_error(self, error):
         """A handler of messages has raised: it is reported as an error of the thread, or raised where
