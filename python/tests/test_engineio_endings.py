@@ -870,3 +870,42 @@ print("connected")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stdout, done.stderr) == (0, "connected\n", "")
+
+
+def test_start_of_a_handler_thread_that_is_interrupted(server, monkeypatch):
+    """Ctrl-C may come when the thread runs already, and even when it has ended."""
+    client, threads = engineio.Client(), []
+    original = threading.Thread.start
+
+    def start(thread):
+        original(thread)
+        if thread.name.startswith("heartwire-handlers"):
+            threads.append(thread)
+            client._session.native.close(False)
+            thread.join(60)
+            raise Interrupted
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(Interrupted):
+        client.connect(server.url)
+    monkeypatch.undo()
+    assert client.state == "disconnected" and not threads[0].is_alive()
+    client.connect(server.url)
+    assert echoes(client)
+    client.disconnect()
+
+
+def test_ctrl_c_disconnects_async_clients_in_every_event_loop(server):
+    async def run(ends):
+        client = engineio.AsyncClient()
+        client.on("disconnect", ends.append)
+        await client.connect(server.url)
+        os.kill(os.getpid(), signal.SIGINT)
+        await client.wait()
+        await asyncio.sleep(60)
+
+    for _ in range(2):
+        ends = []
+        with pytest.raises((KeyboardInterrupt, asyncio.CancelledError, RuntimeError)):
+            asyncio.run(run(ends))
+        assert ends == ["client disconnect"]

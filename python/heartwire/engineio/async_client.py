@@ -5,6 +5,7 @@ import contextlib
 import queue
 import signal
 import threading
+import weakref
 from collections import deque
 
 from heartwire import _native
@@ -22,6 +23,9 @@ _BATCH = 256
 
 #: Whether Ctrl-C is handled.
 async_signal_handler_set = False
+
+#: The event loop in which it is, or `None`.
+_handling_loop = None
 
 #: Tasks that nobody else holds.
 task_reference_holder = set()
@@ -626,18 +630,19 @@ class AsyncClient(base_client.BaseClient):
             session.abandon()
 
     def _handle_signals(self):
-        global async_signal_handler_set
+        global _handling_loop, async_signal_handler_set
+        loop = asyncio.get_running_loop()
+        is_handled = async_signal_handler_set and _handling_loop in (None, weakref.ref(loop))
         if (
             self.handle_sigint
-            and not async_signal_handler_set
+            and not is_handled
             and threading.current_thread() is threading.main_thread()
         ):
             try:
-                loop = asyncio.get_running_loop()
                 loop.add_signal_handler(signal.SIGINT, async_signal_handler)
             except NotImplementedError:
                 self.logger.warning("Signal handler is unsupported")
-            async_signal_handler_set = True
+            async_signal_handler_set, _handling_loop = True, weakref.ref(loop)
 
     # For subclasses that look at packets and requests.
 
