@@ -20,16 +20,17 @@ def tag():
 
     def should_close():
         if client.my_id in client.players:
-            places.append(client.players[client.my_id]["x"])
+            player = client.players[client.my_id]
+            places.append((player["x"], player["y"]))
         time.sleep(0.001)
         assert time.monotonic() < deadline
         return bool(places) and len(set(places)) > 3
 
     canvas.window_should_close = should_close
-    # Whoever starts at one wall runs to the other.
-    canvas.is_key_down = lambda key: key is (
-        canvas.KeyboardKey.KEY_D if not places or places[0] < 400 else canvas.KeyboardKey.KEY_A
-    )
+    keys = canvas.KeyboardKey
+    ways = [keys.KEY_D, keys.KEY_S, keys.KEY_A, keys.KEY_W]
+    # A wall or an obstacle may be in the way, but not in all of them.
+    canvas.is_key_down = lambda key: key is ways[int(time.monotonic() * 4) % 4]
     client.run()
     assert client.status.startswith("joined as player")
     client.connection.close()
