@@ -734,8 +734,9 @@ def test_ctrl_c_ends_a_server(loop):
     ends = {
         "launch": "game.launch()",
         "pump": (
-            "game.listen()\nprint(game.port, flush=True)\n"
-            "try:\n    while True: game.pump()\nexcept KeyboardInterrupt: game.shutdown()"
+            "game.listen()\n"
+            "try:\n    print(game.port, flush=True)\n    while True: game.pump()\n"
+            "except KeyboardInterrupt: game.shutdown()"
         ),
     }
     process = python("-c", SERVER + ends[loop] + "\nprint('launched', game._tcp_server)")
