@@ -66,7 +66,7 @@ class Run:
             del environment[name]
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:logging"]
         command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=200", "--tb=short"]
-        command += ["-o", "junit_family=xunit1", "--junit-xml", place / "report.xml"]
+        command += ["-o", "addopts=", "-o", "junit_family=xunit1", "--junit-xml", place / "report.xml"]
         if plugin:
             command += ["-p", plugin]
         with (place / "printed").open("w") as printed:

@@ -1,21 +1,15 @@
 """The original: its own tests and examples on this package, and this package against it.
 
-It comes from its package registry when the tests run, checked by hash, and lies below `target/`. It wants
-Python 3.12.
+It is downloaded when the tests run, and wants Python 3.12.
 """
 
-import hashlib
-import os
 import re
-import subprocess
 import sys
-import tarfile
-from xml.etree import ElementTree
 
 import pytest
+import suites
 from repod_support import (
     PROGRAMS,
-    ROOT,
     WATCHDOG,
     Connection,
     Peer,
@@ -34,13 +28,6 @@ pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="repodnet 0.1.2 wants Python 3.12 or newer"
 )
 
-NAME = "repodnet-0.1.2"
-SHA256 = "e533f28e0b2ff732025ff86bfe3009648bca0630ae3d7bea069645c2cbbda820"
-
-#: Tests of the original that do not hold here, and why.
-LEFT_OUT = {}
-
-
 @pytest.fixture(autouse=True)
 def processes():
     """Nothing that a test starts outlives it."""
@@ -51,51 +38,18 @@ def processes():
 @pytest.fixture(scope="session")
 def original():
     """The folder with the original's source distribution."""
-    home = ROOT / "target/originals"
-    folder = home / NAME
-    if not folder.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        archive = home / f"{NAME}.tar.gz"
-        if not archive.exists():
-            download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-            download += ["--disable-pip-version-check", "--no-binary", ":all:"]
-            download += ["--dest", home, NAME.replace("-", "==")]
-            subprocess.run(download, check=True)
-        assert hashlib.sha256(archive.read_bytes()).hexdigest() == SHA256
-        with tarfile.open(archive) as packed:
-            packed.extractall(home, filter="data")
-    return folder
+    return suites.source("repodnet")
 
 
+@pytest.mark.timeout(300)
 def test_its_own_tests(original, tmp_path):
-    report = tmp_path / "report.xml"
-    # Their package is not to be found beside their tests.
-    tests = tmp_path / "tests"
-    tests.mkdir()
-    for path in (original / "tests").glob("test_*.py"):
-        (tests / path.name).write_bytes(path.read_bytes())
-    program = (
-        "import heartwire, sys, pytest\n"
-        "heartwire.install()\n"
-        "import repod\n"
-        "assert repod.__name__ == 'heartwire.repod'\n"
-        "sys.exit(pytest.main(sys.argv[1:]))"
-    )
-    process = python(
-        "-c", program, tests, "-q", "-p", "no:cacheprovider", "-o", "addopts=",
-        "--rootdir", tests, "--import-mode=importlib", f"--junit-xml={report}", cwd=tmp_path,
-    )
-    out, err = process.communicate(timeout=2 * WATCHDOG)
-    cases = list(ElementTree.parse(report).iter("testcase"))
-    assert len(cases) == 48, out + err
-    bad = {
-        case.get("name")
-        for case in cases
-        if case.find("failure") is not None
-        or case.find("error") is not None
-        or case.find("skipped") is not None
-    }
-    assert bad == set(LEFT_OUT), out
+    with (
+        suites.Run(original, tmp_path / "theirs") as theirs,
+        suites.Run(original, tmp_path / "ours", plugin="install_all") as ours,
+    ):
+        expected, outcomes = theirs.outcomes(), ours.outcomes()
+    assert len(expected) >= 48 and set(expected.values()) == {"passed"}, theirs.printed()
+    assert outcomes == expected, ours.printed()
 
 
 # Their end of a connection, in a process of its own.
