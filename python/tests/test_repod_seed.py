@@ -1,15 +1,20 @@
-"""The documented client, block by block, with nothing changed but where it is imported from.
+"""The documented client, block by block, with nothing changed but where it is imported from: with our server,
+with the original's, and with a peer that looks at each byte.
 
 The blocks use port 5071. Where that is taken by somebody else, they are given another one.
 """
 
 import builtins
+import fcntl
+import json
 import socket
+import sys
 
 import pytest
-from repod_support import WATCHDOG, Peer, frame, kill_processes, python, until
+from repod_support import PROGRAMS, ROOT, WATCHDOG, Peer, frame, free_port, kill_processes, python, until
 
 from heartwire.repod import Client
+
 
 @pytest.fixture(autouse=True)
 def processes():
@@ -47,29 +52,92 @@ client.close()
 
 
 @pytest.fixture
-def peer():
-    try:
-        peer = Peer(5071)
-    except OSError:
-        peer = Peer()
-    with peer:
+def port():
+    """Tests that run at the same time have it one after the other."""
+    (ROOT / "target").mkdir(exist_ok=True)
+    with (ROOT / "target/port-5071.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            Peer(5071).__exit__()
+        except OSError:
+            yield free_port()
+        else:
+            yield 5071
+        # Whoever has the port lets go of it before the next one comes.
+        kill_processes()
+
+
+@pytest.fixture
+def peer(port):
+    with Peer(port) as peer:
         yield peer
 
 
-def changed(block, peer):
+THEIRS = pytest.param(
+    "repod", marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="repodnet wants Python 3.12")
+)
+
+
+@pytest.fixture(params=["heartwire.repod", THEIRS])
+def server(request, port):
+    """Our server, or the original's, on the port of the blocks. It tells what it receives."""
+    run = [] if request.param == "repod" else ["-m", "heartwire", "run"]
+    process = python(*run, PROGRAMS / "recording_server.py", port)
+    assert process.stdout.readline() == f"{request.param}\n"
+    return process
+
+
+def changed(block, port):
     block = block.replace("from repod import", "from heartwire.repod import")
-    return block if peer.port == 5071 else block.replace("5071", str(peer.port))
+    return block if port == 5071 else block.replace("5071", str(port))
+
+
+def test_every_block_in_order_with_a_server(server, port, capsys):
+    def told():
+        line = server.stdout.readline().strip()
+        return json.loads(line) if line.startswith("{") else line
+
+    names = {"__builtins__": builtins}
+    for block in (SETUP, ADDRESS, SEND, CLOSE):
+        exec(changed(block, port), names)
+    assert [told() for _ in range(3)] == [
+        "connected",
+        {"action": "move", "x": 10, "y": 20},
+        "disconnected",
+    ]
+    exec(changed(START, port), names)
+    assert names["client"].recv(WATCHDOG) == {"action": "connected"}
+    exec(CLOSE, names)
+    exec(SEND, names)
+    assert [told() for _ in range(2)] == ["connected", "disconnected"]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [f"Connecting to localhost:{port}", "Client is disconnected"]
+
+
+@pytest.mark.parametrize("how", ["own import", "heartwire run"])
+def test_the_full_example_with_a_server(server, port, tmp_path, how):
+    script = tmp_path / "example.py"
+    script.write_text(changed(EXAMPLE, port) if how == "own import" else EXAMPLE.replace("5071", str(port)))
+    process = python(*([] if how == "own import" else ["-m", "heartwire", "run"]), script)
+    assert process.communicate(timeout=WATCHDOG) == ("", "")
+    assert process.returncode == 0
+    assert [server.stdout.readline() for _ in range(4)] == [
+        "connected\n",
+        '{"action": "login", "username": "alice"}\n',
+        '{"action": "chat", "text": "Hello world!"}\n',
+        "disconnected\n",
+    ]
 
 
 def test_every_block_in_order(peer, capsys):
     names = {"__builtins__": builtins}
     for block in (SETUP, ADDRESS, SEND):
-        exec(changed(block, peer), names)
+        exec(changed(block, peer.port), names)
     with peer.accept() as connection:
         assert connection.read() == {"action": "move", "x": 10, "y": 20}
         exec(CLOSE, names)
         assert connection.read() is None
-    exec(changed(START, peer), names)
+    exec(changed(START, peer.port), names)
     with peer.accept() as connection:
         assert names["client"].send({"action": "a"}) == 14
         exec(CLOSE, names)
@@ -81,7 +149,7 @@ def test_every_block_in_order(peer, capsys):
 
 @pytest.mark.parametrize("patience", ["1.0", "0"])
 def test_the_full_example_delivers_everything(peer, patience):
-    program = changed(EXAMPLE, peer).replace("time.sleep(1.0)", f"time.sleep({patience})")
+    program = changed(EXAMPLE, peer.port).replace("time.sleep(1.0)", f"time.sleep({patience})")
     process = python("-c", program)
     with peer.accept() as connection:
         assert connection.read_to_end() == frame({"action": "login", "username": "alice"}) + frame(
