@@ -1,4 +1,4 @@
-"""python-engineio's own server, on asyncio, with a record of its heartbeats: `heartbeats.py INTERVAL TIMEOUT`.
+"""python-engineio's own server, on asyncio, which records its heartbeats: `heartbeats.py INTERVAL TIMEOUT`.
 
 Prints its port. It sends every message back, but answers "!record SID" with what has become of a session:
 the pings that it was sent and has answered, why it has ended, and by how many seconds this process, which
