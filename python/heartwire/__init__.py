@@ -5,6 +5,7 @@ packages that they replace; `install()` lets programs that say ``import engineio
 run on them unchanged, and so does ``python -m heartwire run SCRIPT``.
 """
 
+import atexit
 import os
 
 from heartwire import _native
@@ -13,5 +14,7 @@ from heartwire._native import __version__
 
 __all__ = ["__version__", "install"]
 
+# What is registered later is called earlier: connections have ended by then.
+atexit.register(_native.at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_native.after_fork)

@@ -56,10 +56,12 @@ def test_engineio(server, what):
     run(PROGRAMS / "engineio_program.py", what, server.url, server.process.pid)
 
 
-@pytest.mark.parametrize("what", ["idle", "sending", "handlers", "blocked", "asynchronous", "loop_ended"])
+@pytest.mark.parametrize(
+    "what", ["idle", "sending", "handlers", "blocked", "starting", "asynchronous", "loop_ended"]
+)
 def test_engineio_at_the_end_of_the_program(server, what):
-    """Of the six ways, this is one in six of a hundred."""
-    for n in range(17):
+    """Of seven ways, this is one."""
+    for n in range(15):
         run(PROGRAMS / "engineio_end.py", what, server.url, n)
 
 
@@ -83,6 +85,6 @@ def test_repod(what):
 
 @pytest.mark.parametrize("what", ["fresh", "busy", "closed", "served"])
 def test_repod_at_the_end_of_the_program(what):
-    """Of the four ways, this is one in four of a hundred."""
+    """Of four ways, this is one."""
     for n in range(25):
         run(PROGRAMS / "repod_end.py", what, n)

@@ -339,7 +339,7 @@ impl Dispatch {
         state.threads += 1;
         let dispatch = self.clone();
         self.runtime.spawn_blocking(move || {
-            let started = Python::try_attach(|py| {
+            let started = process::visit(|py| {
                 let owner = dispatch.owner.bind(py);
                 let started = owner.call_method0(intern!(py, "_start_dispatcher"));
                 if let Err(error) = &started {

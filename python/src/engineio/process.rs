@@ -1,6 +1,9 @@
-//! What a fork does not share: the network thread, and locks that it may hold.
+//! What a fork does not share, the network thread and locks that it may hold; and what the end of the program
+//! waits for.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
@@ -8,12 +11,51 @@ use pyo3::prelude::*;
 #[pyfunction]
 pub(super) fn after_fork() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    VISITORS.store(0, Ordering::SeqCst);
 }
 
 /// This process, counted in forks.
 pub(super) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
+
+/// Runs something in the interpreter, on a thread that is not Python's. `None` where the program ends.
+///
+/// Python takes a thread that is within the interpreter when that has ended out of it by force, through
+/// frames of Rust that do not bear it. So the end of the program waits for visitors.
+pub(super) fn visit<R>(function: impl FnOnce(Python<'_>) -> R) -> Option<R> {
+    VISITORS.fetch_add(1, Ordering::SeqCst);
+    let _leaving = Leaving;
+    if IS_CLOSED.load(Ordering::SeqCst) { None } else { Python::try_attach(function) }
+}
+
+/// A visitor, whatever becomes of it.
+struct Leaving;
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        VISITORS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The program ends: lets nobody visit the interpreter any more, and waits for those who do.
+#[pyfunction]
+pub(super) fn at_exit(py: Python<'_>) {
+    IS_CLOSED.store(true, Ordering::SeqCst);
+    let deadline = Instant::now() + PATIENCE;
+    while VISITORS.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+        py.detach(|| thread::sleep(Duration::from_millis(1)));
+    }
+}
+
+/// For how long the end of the program waits for visitors, who have little to do.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Threads that visit the interpreter, or are about to.
+static VISITORS: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether the program ends.
+static IS_CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// Forks that lie between this process and the first.
 static GENERATION: AtomicU32 = AtomicU32::new(0);

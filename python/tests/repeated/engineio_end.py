@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import logging
 import sys
 import threading
 import time
@@ -12,6 +13,8 @@ TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]
 URL, NUMBER = sys.argv[2], int(sys.argv[3])
 
 faulthandler.dump_traceback_later(60, exit=True)
+# In its debug mode it tells what takes long, which is no fault on a busy machine.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 def connected():
@@ -46,6 +49,23 @@ def blocked():
         threading.Event().wait()
 
     client.send("x")
+    assert reached.wait(60)
+
+
+def starting():
+    """The network wants another thread for handlers, for which it uses the interpreter, when that ends."""
+    client, reached, original = connected(), threading.Event(), engineio.Client._start_dispatcher
+
+    def start_slowly(client, session):
+        reached.set()
+        time.sleep(0.05)
+        original(client, session)
+
+    engineio.Client._start_dispatcher = start_slowly
+    never = client.create_event()
+    client.on("message", lambda data: never.wait())
+    client.send("x")
+    client.send("y")
     assert reached.wait(60)
 
 
