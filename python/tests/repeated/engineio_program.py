@@ -19,6 +19,9 @@ from heartwire import engineio
 from heartwire.engineio import base_client
 
 URL, SERVER = sys.argv[2], int(sys.argv[3])
+# In its debug mode it tells what takes long, which is no fault on a busy machine.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
+
 TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]
 
 
