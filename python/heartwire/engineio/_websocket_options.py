@@ -1,17 +1,23 @@
 """`websocket_extra_options`: what programs say about WebSockets, in the words of websocket-client or of
 aiohttp. It concerns WebSockets alone. A word that has no meaning here is refused, never ignored."""
 
+from __future__ import annotations
+
 import os
 import ssl
 import urllib.parse
+from collections.abc import Mapping
+from typing import Any
 
 from heartwire.engineio import _certificates
 
 
-def apply_for_threads(given, url, found, tls):
+def apply_for_threads(
+    given: Mapping[str, Any], url: str, found: dict[str, Any], tls: dict[str, Any]
+) -> dict[str, Any]:
     """Reads the words of websocket-client's `create_connection`. Returns the options of TLS."""
     given = dict(given)
-    headers = found["websocket_headers"]
+    headers: list[tuple[str, bytes]] = found["websocket_headers"]
     header = given.pop("header", None) or {}
     if not isinstance(header, dict):
         header = dict(line.split(":", 1) for line in header)
@@ -40,10 +46,12 @@ def apply_for_threads(given, url, found, tls):
     return tls
 
 
-def apply_for_asyncio(given, url, found, tls):
+def apply_for_asyncio(
+    given: Mapping[str, Any], url: str, found: dict[str, Any], tls: dict[str, Any]
+) -> dict[str, Any]:
     """Reads the words of aiohttp's `ClientSession.ws_connect`. Returns the options of TLS."""
     given = dict(given)
-    headers = found["websocket_headers"]
+    headers: list[tuple[str, bytes]] = found["websocket_headers"]
     _add_headers(headers, given.pop("headers", None) or {})
     origin = given.pop("origin", None)
     if origin:
@@ -84,7 +92,7 @@ def apply_for_asyncio(given, url, found, tls):
     return tls
 
 
-def _apply_sslopt(sslopt, tls):
+def _apply_sslopt(sslopt: Mapping[str, Any] | None, tls: dict[str, Any]) -> dict[str, Any]:
     if not sslopt:
         place = os.environ.get("WEBSOCKET_CLIENT_CA_BUNDLE")
         if place and not tls.get("accept_any"):
@@ -115,7 +123,7 @@ def _apply_sslopt(sslopt, tls):
     return found
 
 
-def _apply_proxy(given, url, found):
+def _apply_proxy(given: dict[str, Any], url: str, found: dict[str, Any]) -> None:
     host, port = given.pop("http_proxy_host", None), given.pop("http_proxy_port", None)
     auth = given.pop("http_proxy_auth", None)
     kind = given.pop("proxy_type", None) or "http"
@@ -131,7 +139,7 @@ def _apply_proxy(given, url, found):
         found["websocket_proxy"] = None
 
 
-def with_user(url, auth):
+def with_user(url: str, auth: Any) -> str:
     """The address of a proxy, with the name and password that it asks for."""
     if not auth:
         return url
@@ -141,7 +149,7 @@ def with_user(url, auth):
     return urllib.parse.urlunsplit(parsed._replace(netloc=f"{user}:{password}@{place}"))
 
 
-def _origin_of(url):
+def _origin_of(url: str) -> str:
     """What a page of the server itself would say."""
     parsed = urllib.parse.urlsplit(url)
     secure = parsed.scheme in ("https", "wss")
@@ -151,7 +159,7 @@ def _origin_of(url):
     return f"http{'s' if secure else ''}://{host}{port}"
 
 
-def add_cookie(headers, cookie):
+def add_cookie(headers: list[tuple[str, bytes]], cookie: Any) -> None:
     """Adds to the cookies that are sent."""
     for place, (name, value) in enumerate(headers):
         if name.lower() == "cookie":
@@ -160,7 +168,7 @@ def add_cookie(headers, cookie):
     headers.append(("Cookie", as_bytes(cookie)))
 
 
-def as_bytes(value):
+def as_bytes(value: Any) -> bytes:
     """The value of a header."""
     if isinstance(value, bytes):
         return value
@@ -171,19 +179,19 @@ def as_bytes(value):
         return str(value).encode()
 
 
-def _add_headers(headers, given):
+def _add_headers(headers: list[tuple[str, bytes]], given: Mapping[str, Any]) -> None:
     headers.extend((str(name).strip(), as_bytes(_stripped(value))) for name, value in given.items())
 
 
-def _stripped(value):
+def _stripped(value: Any) -> bytes | str:
     return value if isinstance(value, bytes) else str(value).strip()
 
 
-def _has(headers, wanted):
+def _has(headers: list[tuple[str, bytes]], wanted: str) -> bool:
     return any(name.lower() == wanted for name, _ in headers)
 
 
-def _refuse(given, place=""):
+def _refuse(given: Mapping[str, Any], place: str = "") -> None:
     if given:
         names = ", ".join(sorted(given))
         raise TypeError(f"websocket_extra_options: {place}{names} cannot be used here")

@@ -1,11 +1,15 @@
 """A client for asyncio."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import queue
 import signal
 import threading
 from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from heartwire import _native
 from heartwire.engineio import _connecting, _sending, _settings, base_client, exceptions, packet
@@ -17,6 +21,8 @@ _SENT, _CLOSED, _FULL = (
 )
 _MORE, _ENDED = _native.Connection.MORE, _native.Connection.ENDED
 
+T = TypeVar("T", bound="asyncio.Future[Any]")
+
 #: Events that are handled before other tasks have their turn.
 _BATCH = 256
 
@@ -24,13 +30,13 @@ _BATCH = 256
 async_signal_handler_set = False
 
 #: Tasks that nobody else holds.
-task_reference_holder = set()
+task_reference_holder: set[asyncio.Future[Any]] = set()
 
 
-def async_signal_handler():
+def async_signal_handler() -> None:
     """Disconnects every client at Ctrl-C, and cancels what runs."""
 
-    async def _stop():
+    async def _stop() -> None:
         running = asyncio.current_task()
         for client in base_client.connected_clients[:]:
             if client.is_asyncio_based():
@@ -44,7 +50,7 @@ def async_signal_handler():
     _hold(asyncio.ensure_future(_stop()))
 
 
-def _hold(task):
+def _hold(task: T) -> T:
     task_reference_holder.add(task)
     task.add_done_callback(task_reference_holder.discard)
     return task
@@ -53,13 +59,13 @@ def _hold(task):
 class _Session:
     """A connection, from the attempt to its end, and its place in an event loop."""
 
-    def __init__(self, client, native, http):
+    def __init__(self, client: AsyncClient, native: _native.Connection, http: Any) -> None:
         self.client = client
         self.native = native
         #: The HTTP session that it uses.
         self.http = http
         self.loop = asyncio.get_running_loop()
-        self.opened = self.loop.create_future()
+        self.opened: asyncio.Future[_native.Handshake] = self.loop.create_future()
         #: The upgrade has succeeded or failed, or there is none to wait for.
         self.settled = asyncio.Event()
         #: The last handler has returned.
@@ -68,35 +74,35 @@ class _Session:
         #: Whether the client has left it: it does not connect again.
         self.is_over = False
         #: What is sent before the upgrade waits for it, so that the server sees one transport only.
-        self.held = None
+        self.held: deque[str | bytes] | None = None
         self.releasing = asyncio.Lock()
         #: The task that runs the disconnect handler, while the state is not final yet.
-        self.ender = None
+        self.ender: asyncio.Task[Any] | None = None
         self.begins = False
         #: The handler that others wait for: where they run one after the other, and at the end and the
         #: beginning of a connection that is one of several.
-        self.running = None
+        self.running: asyncio.Future[Any] | None = None
         #: The disconnect handler of a connection that has broken, while it runs.
-        self.farewell = None
+        self.farewell: asyncio.Task[None] | None = None
         self.requests = native.requests
         self.descriptor = native.descriptor()
         self.loop.add_reader(self.descriptor, self._look)
         #: Ends when the event loop does.
-        self.guard = None
+        self.guard: Any = None
 
     @property
-    def is_ending(self):
+    def is_ending(self) -> bool:
         """Whether the disconnect handler runs."""
         return self.ender is not None
 
-    def claim_end(self):
+    def claim_end(self) -> bool:
         """Whether the caller is the one to run the disconnect handler."""
         first = not self.is_claimed
         self.is_claimed = True
         return first
 
     @contextlib.contextmanager
-    def ending(self):
+    def ending(self) -> Iterator[None]:
         """The current task runs the disconnect handler."""
         self.ender = asyncio.current_task()
         try:
@@ -104,21 +110,21 @@ class _Session:
         finally:
             self.ender = None
 
-    def check_wait(self):
+    def check_wait(self) -> None:
         """Refuses to wait for what the current task itself has to bring about."""
         if self.ender is not None and self.ender is asyncio.current_task():
             raise RuntimeError(
                 "wait() in a disconnect handler: the connection ends when the handler returns"
             )
 
-    async def begin(self):
+    async def begin(self) -> None:
         """Handlers are called from now on."""
         self.begins = True
         self.guard = _watch_loop(self)
         await self.guard.__anext__()
         self._look()
 
-    def leave(self):
+    def leave(self) -> None:
         """Nothing more is wanted of the connection."""
         with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
             self.loop.remove_reader(self.descriptor)
@@ -129,7 +135,7 @@ class _Session:
         finally:
             self.settled.set()
 
-    async def close_http(self):
+    async def close_http(self) -> None:
         """An HTTP session that the client has made itself is for one connection."""
         http, self.http = self.http, None
         client = self.client
@@ -144,7 +150,7 @@ class _Session:
                 if asyncio.iscoroutine(closing):
                     await closing
 
-    def abandon(self):
+    def abandon(self) -> None:
         """The event loop ends, and nobody has disconnected. What was sent is still delivered; handlers
         are not called any more."""
         if self.ended.is_set():
@@ -159,7 +165,7 @@ class _Session:
             client._forget()
             client._reset()
 
-    def _look(self):
+    def _look(self) -> None:
         self.native.heard()
         if self.requests is not None:
             while (exchange := self.requests.take_now()) is not None:
@@ -185,7 +191,7 @@ class _Session:
                 else:
                     self.farewell.add_done_callback(lambda _: self._end())
 
-    def _end(self):
+    def _end(self) -> None:
         if self.ended.is_set():
             return
         self.ended.set()
@@ -196,7 +202,7 @@ class _Session:
         if self.guard is not None:
             _hold(self.loop.create_task(self.guard.aclose()))
 
-    def _look_for_handshake(self):
+    def _look_for_handshake(self) -> None:
         if self.opened.done():
             return
         try:
@@ -210,41 +216,41 @@ class _Session:
     # What the native part calls.
 
     @property
-    def handlers(self):
+    def handlers(self) -> Any:
         return self.client.handlers
 
-    def _sink(self):
+    def _sink(self) -> Callable[[Any], Any] | None:
         return self.client._sink()
 
-    def _handle_result(self, result):
+    def _handle_result(self, result: Any) -> None:
         task = self.client._handle_result(result)
         if task is not None and self.client.ordered:
             self.await_first(task)
 
-    def await_first(self, task):
+    def await_first(self, task: asyncio.Future[Any]) -> None:
         """Handles nothing else before the task is done."""
         self.running = task
         task.add_done_callback(self._go_on)
 
-    def await_no_more(self):
+    def await_no_more(self) -> None:
         """Handles what is left, though the current task is not done: it ends the connection."""
         if self.running is not None and self.running is asyncio.current_task():
             self.running.remove_done_callback(self._go_on)
             self._go_on(self.running)
 
-    def _go_on(self, _):
+    def _go_on(self, _: object) -> None:
         self.running = None
         if not self.ended.is_set():
             self._look()
 
-    def _handle_error(self, error):
+    def _handle_error(self, error: BaseException) -> None:
         self.client._handle_error(error)
 
-    def _handle_event(self, name, facts):
+    def _handle_event(self, name: str, facts: Any) -> None:
         self.client._handle_event(self, name, facts)
 
 
-async def _watch_loop(session):
+async def _watch_loop(session: _Session) -> AsyncIterator[None]:
     """Event loops that end close the asynchronous generators that they have begun: this one tells the
     connection."""
     try:
@@ -275,14 +281,25 @@ class AsyncClient(base_client.BaseClient):
         await client.wait()
     """
 
-    def _base(self):
+    def _base(self) -> type[base_client.BaseClient]:
         return AsyncClient
 
-    def is_asyncio_based(self):
+    def _choose_dispatch(self, dispatch: str | None) -> str:
+        if dispatch is not None:
+            raise TypeError("dispatch: the handlers of an AsyncClient run on its event loop")
+        return "loop"
+
+    def is_asyncio_based(self) -> bool:
         """Whether this is an asyncio client."""
         return True
 
-    async def connect(self, url, headers=None, transports=None, engineio_path="engine.io"):
+    async def connect(
+        self,
+        url: str,
+        headers: Mapping[str, Any] | None = None,
+        transports: list[str] | str | None = None,
+        engineio_path: str = "engine.io",
+    ) -> bool | None:
         """Connects to a server. See `Client.connect`."""
         self._handle_signals()
         self._leave_dead_loop()
@@ -291,17 +308,24 @@ class AsyncClient(base_client.BaseClient):
             raise ValueError("Client is not in a disconnected state")
         self.transports = self._choose_transports(transports)
         connect = getattr(self, f"_connect_{self.transports[0]}")
-        return await connect(url, headers or {}, engineio_path)
+        opened: bool | None = await connect(url, headers or {}, engineio_path)
+        return opened
 
-    async def _connect_polling(self, url, headers, engineio_path):
+    async def _connect_polling(
+        self, url: str, headers: Mapping[str, Any], engineio_path: str
+    ) -> bool | None:
         """Opens a session by polling, and upgrades it where that is wanted."""
         return await self._open(url, headers, engineio_path, "polling")
 
-    async def _connect_websocket(self, url, headers, engineio_path):
+    async def _connect_websocket(
+        self, url: str, headers: Mapping[str, Any], engineio_path: str
+    ) -> bool | None:
         """Opens a session with a WebSocket."""
         return await self._open(url, headers, engineio_path, "websocket")
 
-    async def _open(self, url, headers, engineio_path, way):
+    async def _open(
+        self, url: str, headers: Mapping[str, Any], engineio_path: str, way: str
+    ) -> bool:
         self.queue = self.create_queue()
         left = await self._make_http()
         try:
@@ -334,7 +358,7 @@ class AsyncClient(base_client.BaseClient):
         await self._enter(session, facts)
         return True
 
-    async def _make_http(self):
+    async def _make_http(self) -> bool:
         """Makes the HTTP session, if it is left to a function. Says whether it sends requests itself."""
         if self.http_factory is not None and (self.http is None or _is_closed(self.http)):
             made = self.http_factory()
@@ -346,7 +370,7 @@ class AsyncClient(base_client.BaseClient):
             self.http = aiohttp.ClientSession()
         return wanted or _settings.is_left_to_session(self.http)
 
-    async def _drop_http(self):
+    async def _drop_http(self) -> None:
         http = self.http
         if http is not None and not self.external_http:
             self.http = None
@@ -355,15 +379,11 @@ class AsyncClient(base_client.BaseClient):
                 if asyncio.iscoroutine(closing):
                     await closing
 
-    async def _enter(self, session, facts):
+    async def _enter(self, session: _Session, facts: _native.Handshake) -> None:
         """A connection is open: the handlers begin to work."""
         self._session = session
         self._note_handshake(facts)
-        upgrades = (
-            self.current_transport == "polling"
-            and "websocket" in self.upgrades
-            and "websocket" in self.transports
-        )
+        upgrades = self._awaits_upgrade(facts)
         if upgrades:
             session.held = deque()
         self.state = "connected"
@@ -401,7 +421,7 @@ class AsyncClient(base_client.BaseClient):
         finally:
             await self._release(session)
 
-    async def wait(self):
+    async def wait(self) -> None:
         """Waits until the connection has ended: the last one, if a handler connects again. Cancelling
         this leaves the connection alone."""
         self._leave_dead_loop()
@@ -413,7 +433,7 @@ class AsyncClient(base_client.BaseClient):
                 return
             session = self._session
 
-    async def send(self, data):
+    async def send(self, data: Any) -> None:
         """Sends a message. See `Client.send`."""
         if self._replaces("_send_packet"):
             await self._send_packet(packet.Packet(packet.MESSAGE, data=data))
@@ -422,7 +442,7 @@ class AsyncClient(base_client.BaseClient):
             self._log_packet("Sending packet %s data %s", packet.MESSAGE, data)
         await self._send_message(data)
 
-    async def _send_message(self, data):
+    async def _send_message(self, data: Any) -> None:
         session = self._session
         if session is None or self.state == "disconnected" and not self.reconnection:
             if self.strict:
@@ -435,7 +455,7 @@ class AsyncClient(base_client.BaseClient):
             return
         await self._send_encoded(session, data)
 
-    async def _release(self, session):
+    async def _release(self, session: _Session) -> None:
         # Whoever comes second goes on where the first is cancelled.
         async with session.releasing:
             while session.held:
@@ -446,8 +466,9 @@ class AsyncClient(base_client.BaseClient):
                 session.held.popleft()
             session.held = None
 
-    async def _send_encoded(self, session, data):
+    async def _send_encoded(self, session: _Session, data: Any) -> None:
         native = session.native
+        send: Callable[[Any], int]
         send = native.send_text if isinstance(data, str) else native.send_binary
         result = send(data)
         if result == _SENT:
@@ -461,7 +482,7 @@ class AsyncClient(base_client.BaseClient):
         if result == _CLOSED and self.strict:
             raise self._closed_error()
 
-    async def disconnect(self, abort=False, reason=None):
+    async def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
         """Ends the connection. See `Client.disconnect`."""
         self._leave_dead_loop()
         session = self._session
@@ -501,31 +522,34 @@ class AsyncClient(base_client.BaseClient):
                 if not abort:
                     await session.close_http()
 
-    def start_background_task(self, target, *args, **kwargs):
+    def start_background_task(
+        self, target: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> asyncio.Future[Any]:
         """Starts a task for a coroutine function, and returns it."""
         return _hold(asyncio.ensure_future(target(*args, **kwargs)))
 
-    async def sleep(self, seconds=0):
+    async def sleep(self, seconds: float = 0) -> None:
         """Sleeps."""
         return await asyncio.sleep(seconds)
 
-    def create_queue(self, *args, **kwargs):
+    def create_queue(self, *args: Any, **kwargs: Any) -> asyncio.Queue[Any]:
         """An `asyncio.Queue`."""
-        made = asyncio.Queue(*args, **kwargs)
+        made: Any = asyncio.Queue(*args, **kwargs)
         made.Empty = asyncio.QueueEmpty
-        return made
+        queue: asyncio.Queue[Any] = made
+        return queue
 
-    def get_queue_empty_exception(self):
+    def get_queue_empty_exception(self) -> type[Exception]:
         """`asyncio.QueueEmpty`."""
         return asyncio.QueueEmpty
 
-    def create_event(self):
+    def create_event(self) -> asyncio.Event:
         """An `asyncio.Event`."""
         return asyncio.Event()
 
     # Handlers.
 
-    async def _trigger_event(self, event, *args, run_async=False):
+    async def _trigger_event(self, event: str, *args: Any, run_async: bool = False) -> Any:
         """Calls a handler; with `run_async`, a coroutine function's coroutine becomes a task."""
         handler = self.handlers.get(event)
         if handler is None:
@@ -540,7 +564,7 @@ class AsyncClient(base_client.BaseClient):
             return _hold(asyncio.ensure_future(result))
         return await result
 
-    async def _run_disconnect_handler(self, reason):
+    async def _run_disconnect_handler(self, reason: str) -> None:
         try:
             await self._trigger_event("disconnect", reason, run_async=False)
         except asyncio.CancelledError:
@@ -548,13 +572,13 @@ class AsyncClient(base_client.BaseClient):
         except Exception:
             self.logger.exception("disconnect handler error")
 
-    def _handle_result(self, result):
+    def _handle_result(self, result: Any) -> asyncio.Future[Any] | None:
         """A handler of messages has returned something: if it is to be awaited, a task does."""
         if asyncio.iscoroutine(result) or isinstance(result, asyncio.Future):
             return _hold(asyncio.ensure_future(result))
         return None
 
-    def _handle_error(self, error):
+    def _handle_error(self, error: BaseException) -> None:
         """A handler of messages has raised: it is reported as an error of the event loop."""
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
             raise error
@@ -562,7 +586,7 @@ class AsyncClient(base_client.BaseClient):
         context = {"message": "message handler error", "exception": error}
         loop.call_exception_handler(context)
 
-    def _handle_event(self, session, name, facts):
+    def _handle_event(self, session: _Session, name: str, facts: Any) -> None:
         if name == "upgraded":
             self.current_transport = "websocket"
             self.logger.info("WebSocket upgrade was successful")
@@ -585,7 +609,7 @@ class AsyncClient(base_client.BaseClient):
         elif name == "gave_up" and facts["unsent"]:
             self.logger.warning("%s messages were not sent", facts["unsent"])
 
-    async def _say_farewell(self, session, facts):
+    async def _say_farewell(self, session: _Session, facts: dict[str, Any]) -> None:
         reason = self._reason_of(facts)
         if not session.claim_end():
             return
@@ -603,7 +627,7 @@ class AsyncClient(base_client.BaseClient):
                 self._forget()
                 self._reset()
 
-    async def _greet_again(self, session, facts):
+    async def _greet_again(self, session: _Session, facts: _native.Handshake) -> None:
         if session.is_over or self._session is not session:
             return
         session.farewell = None
@@ -619,13 +643,13 @@ class AsyncClient(base_client.BaseClient):
             if not isinstance(error, Exception):
                 raise
 
-    def _leave_dead_loop(self):
+    def _leave_dead_loop(self) -> None:
         """An event loop that was closed takes its connection with it."""
         session = self._session
         if session is not None and session.loop.is_closed():
             session.abandon()
 
-    def _handle_signals(self):
+    def _handle_signals(self) -> None:
         global async_signal_handler_set
         if (
             self.handle_sigint
@@ -641,14 +665,14 @@ class AsyncClient(base_client.BaseClient):
 
     # For subclasses that look at packets and requests.
 
-    async def _send_packet(self, pkt):
+    async def _send_packet(self, pkt: packet.Packet) -> None:
         """Sends a packet. Only messages are sent this way; the rest of the protocol runs elsewhere."""
         if self._logs():
             self._log_packet("Sending packet %s data %s", pkt.packet_type, pkt.data)
         if pkt.packet_type == packet.MESSAGE:
             await self._send_message(pkt.data)
 
-    async def _receive_packet(self, pkt):
+    async def _receive_packet(self, pkt: packet.Packet) -> Any:
         """Handles a packet. Only messages come this way."""
         if self._logs():
             self._log_packet("Received packet %s data %s", pkt.packet_type, pkt.data)
@@ -656,11 +680,18 @@ class AsyncClient(base_client.BaseClient):
             return await self._trigger_event("message", pkt.data, run_async=not self.ordered)
         return None
 
-    async def _send_request(self, method, url, headers=None, body=None, timeout=None):
+    async def _send_request(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float | None = None,
+    ) -> Any:
         """Sends a request of a polling session, where that is left to an HTTP session of Python. Returns
         the answer, or a string that says why there is none."""
         return await _sending.send_async(self, self.http, method, url, headers, body, timeout)
 
 
-def _is_closed(http):
+def _is_closed(http: Any) -> bool:
     return bool(getattr(http, "closed", False))

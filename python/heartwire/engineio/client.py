@@ -1,10 +1,14 @@
 """A client for programs without an event loop."""
 
+from __future__ import annotations
+
 import queue
 import selectors
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from heartwire import _native
 from heartwire.engineio import (
@@ -82,16 +86,22 @@ class Client(base_client.BaseClient):
         client.wait()
     """
 
-    def __init__(self, *args, dispatch="threads", **kwargs):
-        if dispatch not in ("threads", "inline"):
-            raise ValueError(f"dispatch is 'threads' or 'inline', not {dispatch!r}")
-        super().__init__(*args, **kwargs)
-        self.dispatch = dispatch
-
-    def _base(self):
+    def _base(self) -> type[base_client.BaseClient]:
         return Client
 
-    def connect(self, url, headers=None, transports=None, engineio_path="engine.io"):
+    def _choose_dispatch(self, dispatch: str | None) -> str:
+        dispatch = "threads" if dispatch is None else dispatch
+        if dispatch not in ("threads", "inline"):
+            raise ValueError(f"dispatch is 'threads' or 'inline', not {dispatch!r}")
+        return dispatch
+
+    def connect(
+        self,
+        url: str,
+        headers: Mapping[str, Any] | None = None,
+        transports: list[str] | str | None = None,
+        engineio_path: str = "engine.io",
+    ) -> bool | None:
         """Connects to a server, and returns when the connection is open and has the transport that it
         will have.
 
@@ -108,17 +118,18 @@ class Client(base_client.BaseClient):
             raise ValueError("Client is not in a disconnected state")
         self.transports = self._choose_transports(transports)
         connect = getattr(self, f"_connect_{self.transports[0]}")
-        return connect(url, headers or {}, engineio_path)
+        opened: bool | None = connect(url, headers or {}, engineio_path)
+        return opened
 
-    def _connect_polling(self, url, headers, engineio_path):
+    def _connect_polling(self, url: str, headers: Mapping[str, Any], engineio_path: str) -> bool | None:
         """Opens a session by polling, and upgrades it where that is wanted."""
         return self._open(url, headers, engineio_path, "polling")
 
-    def _connect_websocket(self, url, headers, engineio_path):
+    def _connect_websocket(self, url: str, headers: Mapping[str, Any], engineio_path: str) -> bool | None:
         """Opens a session with a WebSocket."""
         return self._open(url, headers, engineio_path, "websocket")
 
-    def _open(self, url, headers, engineio_path, way):
+    def _open(self, url: str, headers: Mapping[str, Any], engineio_path: str, way: str) -> bool:
         self.queue = self.create_queue()
         left = self._make_http()
         http = self.http
@@ -135,11 +146,12 @@ class Client(base_client.BaseClient):
         session = _session.Session(native, http)
         base_client.sessions.add(session)
         try:
-            if left:
+            if native.requests is not None:
                 _sending.give_cookies(http, headers)
                 _sending.send_in_threads(self, http, native.requests)
             with waiting():
                 facts = native.opened(float("inf"))
+            assert facts is not None
         except BaseException as error:
             native.close(False)
             session.end(self)
@@ -153,7 +165,7 @@ class Client(base_client.BaseClient):
         self._enter(session, facts)
         return True
 
-    def _drop_http(self, http):
+    def _drop_http(self, http: Any) -> None:
         """An HTTP session that the client has made itself is for one connection."""
         if http is None or self.external_http:
             return
@@ -164,26 +176,22 @@ class Client(base_client.BaseClient):
             if close is not None:
                 close()
 
-    def _make_http(self):
+    def _make_http(self) -> bool:
         """Makes the HTTP session, if it is left to a function. Says whether it sends requests itself."""
         if self.http is None and self.http_factory is not None:
             self.http = self.http_factory()
         wanted = self._sends_requests()
         if self.http is None and wanted:
-            import requests
+            import requests  # type: ignore[import-untyped,unused-ignore]
 
             self.http = requests.Session()
         return wanted or _settings.is_left_to_session(self.http)
 
-    def _enter(self, session, facts):
+    def _enter(self, session: _session.Session, facts: _native.Handshake) -> None:
         """A connection is open: the handlers begin to work."""
         self._session = session
         self._note_handshake(facts)
-        upgrades = (
-            self.current_transport == "polling"
-            and "websocket" in self.upgrades
-            and "websocket" in self.transports
-        )
+        upgrades = self._awaits_upgrade(facts)
         if upgrades:
             session.held = deque()
         self.state = "connected"
@@ -219,7 +227,7 @@ class Client(base_client.BaseClient):
         finally:
             self._release(session)
 
-    def _await_upgrade(self, session):
+    def _await_upgrade(self, session: _session.Session) -> None:
         limit = 2 * self.request_timeout + 1
         if self.dispatch == "threads":
             with waiting():
@@ -234,14 +242,14 @@ class Client(base_client.BaseClient):
             session.native.ring()
         self._keep_cookies(session)
 
-    def _await_bell(self, session, seconds):
+    def _await_bell(self, session: _session.Session, seconds: float) -> None:
         """Waits until something has arrived for `pump()`."""
         with selectors.DefaultSelector() as selector:
             selector.register(session.native.descriptor(), selectors.EVENT_READ)
             selector.select(seconds)
         session.native.heard()
 
-    def wait(self):
+    def wait(self) -> None:
         """Waits until the connection has ended: the last one, if a handler connects again. With
         ``dispatch='inline'``, the handlers run meanwhile."""
         session = self._session
@@ -260,7 +268,7 @@ class Client(base_client.BaseClient):
                 return
             session = self._session
 
-    def pump(self, *, max_ms=None, max_messages=None):
+    def pump(self, *, max_ms: float | None = None, max_messages: int | None = None) -> int:
         """Runs the handlers of everything that waits when it is called, on this thread, but stops after
         `max_ms` milliseconds or `max_messages`: the rest waits for the next call. Returns how much it
         has handled. For clients with ``dispatch='inline'``.
@@ -305,7 +313,7 @@ class Client(base_client.BaseClient):
                 native.ring()
         return count
 
-    def _handle_early(self, session):
+    def _handle_early(self, session: _session.Session) -> None:
         name, what = session.early.popleft()
         if name == "message":
             try:
@@ -315,16 +323,16 @@ class Client(base_client.BaseClient):
         else:
             self._handle_event(session, name, what)
 
-    def fileno(self):
+    def fileno(self) -> int:
         """A file descriptor that is readable when there may be something to `pump()`, for the event
         loops of other libraries. Raises `RuntimeError` if the client has threads for its handlers, or
         no connection."""
-        session = self._session
+        session: _session.Session | None = self._session
         if self.dispatch != "inline" or session is None:
             raise RuntimeError("only a connected client with dispatch='inline' has one")
         return session.native.descriptor()
 
-    def send(self, data):
+    def send(self, data: Any) -> None:
         """Sends a message: a string, bytes, or a dictionary or list, which travels as JSON; anything
         else as `str(data)`.
 
@@ -337,7 +345,7 @@ class Client(base_client.BaseClient):
             self._log_packet("Sending packet %s data %s", packet.MESSAGE, data)
         self._send_message(data)
 
-    def _send_message(self, data):
+    def _send_message(self, data: Any) -> None:
         session = self._session
         if session is None or self.state == "disconnected" and not self.reconnection:
             if self.strict:
@@ -349,8 +357,8 @@ class Client(base_client.BaseClient):
             return
         self._send_encoded(session, data)
 
-    def _release(self, session):
-        def send(data):
+    def _release(self, session: _session.Session) -> None:
+        def send(data: str | bytes) -> None:
             try:
                 self._send_encoded(session, data)
             except Exception:
@@ -358,8 +366,9 @@ class Client(base_client.BaseClient):
 
         session.release(send, self.close_timeout + 1)
 
-    def _send_encoded(self, session, data):
+    def _send_encoded(self, session: _session.Session, data: Any) -> None:
         native = session.native
+        send: Callable[[Any], int]
         send = native.send_text if isinstance(data, str) else native.send_binary
         result = send(data)
         if result == _SENT:
@@ -373,7 +382,7 @@ class Client(base_client.BaseClient):
         if result == _CLOSED and self.strict:
             raise self._closed_error()
 
-    def disconnect(self, abort=False, reason=None):
+    def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
         """Ends the connection.
 
         :param abort: drop what waits to be sent, and return at once. Otherwise it is sent first, for
@@ -415,7 +424,7 @@ class Client(base_client.BaseClient):
                     self._reset()
                 session.leave()
 
-    def _await_end(self, session):
+    def _await_end(self, session: _session.Session) -> None:
         """Waits until what waited is sent, and the threads are gone that have nothing left to do."""
         with waiting():
             session.native.closed(self.close_timeout + 1)
@@ -425,34 +434,34 @@ class Client(base_client.BaseClient):
                 session.handled.wait(self.close_timeout + 1)
         session.join_threads(_JOINING)
 
-    def start_background_task(self, target, *args, **kwargs):
+    def start_background_task(
+        self, target: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> threading.Thread:
         """Starts a thread, and returns it. The program does not wait for it when it ends."""
         thread = threading.Thread(target=target, args=args, kwargs=kwargs, daemon=True)
         thread.start()
         return thread
 
-    def sleep(self, seconds=0):
+    def sleep(self, seconds: float = 0) -> None:
         """Sleeps. Other handlers run meanwhile."""
         with waiting():
             time.sleep(seconds)
 
-    def create_queue(self, *args, **kwargs):
+    def create_queue(self, *args: Any, **kwargs: Any) -> Queue:
         """A `queue.Queue`, for whose items a handler may wait."""
-        made = Queue(*args, **kwargs)
-        made.Empty = queue.Empty
-        return made
+        return Queue(*args, **kwargs)
 
-    def get_queue_empty_exception(self):
+    def get_queue_empty_exception(self) -> type[Exception]:
         """`queue.Empty`."""
         return queue.Empty
 
-    def create_event(self, *args, **kwargs):
+    def create_event(self, *args: Any, **kwargs: Any) -> threading.Event:
         """A `threading.Event`, for which a handler may wait."""
         return _session.Event(*args, **kwargs)
 
     # Handlers.
 
-    def _trigger_event(self, event, *args, run_async=False):
+    def _trigger_event(self, event: str, *args: Any, run_async: bool = False) -> Any:
         """Calls a handler. `run_async` has no meaning here: handlers of messages always run on the
         client's own threads."""
         handler = self.handlers.get(event)
@@ -462,15 +471,14 @@ class Client(base_client.BaseClient):
             return self._call_disconnect_handler(handler, *args)
         return handler(*args)
 
-    def _run_disconnect_handler(self, reason):
+    def _run_disconnect_handler(self, reason: str) -> None:
         try:
             self._trigger_event("disconnect", reason, run_async=False)
         except Exception:
             self.logger.exception("disconnect handler error")
 
-    def _start_dispatcher(self, session=None):
+    def _start_dispatcher(self, session: _session.Session) -> None:
         """Starts a thread that runs handlers. The native part asks for more when one blocks."""
-        session = session or self._session
         if session.handlers is None:
             session.handlers = _session.Handlers(self, session)
         number = next(session.started)
@@ -489,8 +497,9 @@ class Client(base_client.BaseClient):
             session.threads.remove(thread)
             raise
 
-    def _dispatch(self, session):
+    def _dispatch(self, session: _session.Session) -> None:
         native = _session.serving.native = session.native
+        assert session.handlers is not None
         try:
             native.dispatch(session.handlers, self.ordered)
             session.leave_child()
@@ -502,7 +511,7 @@ class Client(base_client.BaseClient):
             finally:
                 session.threads.remove(threading.current_thread())
 
-    def _handle_error(self, error):
+    def _handle_error(self, error: BaseException) -> None:
         """A handler of messages has raised: it is reported as an error of the thread, or raised where
         the program has called `pump()`."""
         if self.dispatch == "inline":
@@ -511,9 +520,9 @@ class Client(base_client.BaseClient):
             _session.report_error(error)
 
     #: What a handler that `pump()` has called has raised.
-    _pumped_error = None
+    _pumped_error: BaseException | None = None
 
-    def _handle_event(self, session, name, facts):
+    def _handle_event(self, session: _session.Session, name: str, facts: Any) -> None:
         if name == "upgraded":
             self.current_transport = "websocket"
             self.logger.info("WebSocket upgrade was successful")
@@ -533,7 +542,7 @@ class Client(base_client.BaseClient):
         elif name == "gave_up" and facts["unsent"]:
             self.logger.warning("%s messages were not sent", facts["unsent"])
 
-    def _handle_disconnected(self, session, facts):
+    def _handle_disconnected(self, session: _session.Session, facts: dict[str, Any]) -> None:
         session.settled.set()
         reason = self._reason_of(facts)
         if not session.claim_end():
@@ -554,7 +563,7 @@ class Client(base_client.BaseClient):
             if self.dispatch == "inline" and not self.reconnection:
                 session.end(self)
 
-    def _handle_reconnected(self, session, facts):
+    def _handle_reconnected(self, session: _session.Session, facts: _native.Handshake) -> None:
         if session.is_over or self._session is not session:
             return
         session.begin_again()
@@ -571,14 +580,14 @@ class Client(base_client.BaseClient):
 
     # For subclasses that look at packets and requests.
 
-    def _send_packet(self, pkt):
+    def _send_packet(self, pkt: packet.Packet) -> None:
         """Sends a packet. Only messages are sent this way; the rest of the protocol runs elsewhere."""
         if self._logs():
             self._log_packet("Sending packet %s data %s", pkt.packet_type, pkt.data)
         if pkt.packet_type == packet.MESSAGE:
             self._send_message(pkt.data)
 
-    def _receive_packet(self, pkt):
+    def _receive_packet(self, pkt: packet.Packet) -> Any:
         """Handles a packet. Only messages come this way."""
         if self._logs():
             self._log_packet("Received packet %s data %s", pkt.packet_type, pkt.data)
@@ -586,7 +595,14 @@ class Client(base_client.BaseClient):
             return self._trigger_event("message", pkt.data, run_async=True)
         return None
 
-    def _send_request(self, method, url, headers=None, body=None, timeout=None):
+    def _send_request(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float | None = None,
+    ) -> Any:
         """Sends a request of a polling session, where that is left to an HTTP session of Python. Returns
         the answer, or a string that says why there is none."""
         return _sending.send(self, self.http, method, url, headers, body, timeout)

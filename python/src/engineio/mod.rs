@@ -22,5 +22,6 @@ use pyo3::prelude::*;
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<connection::Connection>()?;
     module.add_class::<requests::Requests>()?;
+    module.add_class::<requests::Exchange>()?;
     module.add_function(wrap_pyfunction!(process::after_fork, module)?)
 }
