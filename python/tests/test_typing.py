@@ -35,9 +35,9 @@ def test_package_is_typed():
 @pytest.mark.parametrize("program", ["engineio", "engineio_async", "repod"])
 def test_programs_are_typed(program, tmp_path):
     # Elsewhere, so that it is the installed package.
-    check(HERE / f"typing/{program}_program.py", cwd=tmp_path)
+    check(HERE / f"typed/{program}_program.py", cwd=tmp_path)
 
 
 def test_stubs_tell_what_there_is(tmp_path):
-    allowed = HERE / "typing/allowlist.txt"
+    allowed = HERE / "typed/allowlist.txt"
     run("mypy.stubtest", "heartwire", "--allowlist", allowed, cwd=tmp_path)

@@ -261,24 +261,29 @@ async def _watch_loop(session: _Session) -> AsyncIterator[None]:
 
 
 class AsyncClient(base_client.BaseClient):
-    """An Engine.IO client for asyncio. See `Client` for the arguments; `http_session` is an
-    `aiohttp.ClientSession`, or a function or coroutine function that makes one.
+    """An Engine.IO client for asyncio. See `Client` for the arguments and for what can be read;
+    `http_session` is an `aiohttp.ClientSession`, or a function or coroutine function that makes one, and
+    `websocket_extra_options` are in the words of aiohttp's `ClientSession.ws_connect`.
 
     Handlers may be functions or coroutine functions. Functions run one after the other in the order of
     arrival; coroutines start in that order, each as a task, and with `ordered` none before the one before
     it has returned. `dispatch` is not for this client: its handlers run on the event loop.
 
-    ::
-
-        client = AsyncClient()
-
-        @client.on('message')
-        async def on_message(data):
-            print(data)
-
-        await client.connect('http://localhost:5000')
-        await client.send('hello')
-        await client.wait()
+    >>> import asyncio
+    >>> async def main():
+    ...     client = AsyncClient()
+    ...     arrived = client.create_queue()
+    ...
+    ...     @client.on("message")
+    ...     async def on_message(data):
+    ...         await arrived.put(data)
+    ...
+    ...     await client.connect("http://localhost:5000")
+    ...     await client.send("hello")
+    ...     print(await arrived.get())
+    ...     await client.disconnect()
+    >>> asyncio.run(main())
+    hello
     """
 
     def _base(self) -> type[base_client.BaseClient]:
@@ -300,7 +305,9 @@ class AsyncClient(base_client.BaseClient):
         transports: list[str] | str | None = None,
         engineio_path: str = "engine.io",
     ) -> bool | None:
-        """Connects to a server. See `Client.connect`."""
+        """Connects to a server, and returns when the connection is open and has the transport that it will
+        have. Arguments and errors are those of `Client.connect`. Who is cancelled here has no
+        connection."""
         self._handle_signals()
         self._leave_dead_loop()
         self._leave_ended_session()
@@ -422,8 +429,10 @@ class AsyncClient(base_client.BaseClient):
             await self._release(session)
 
     async def wait(self) -> None:
-        """Waits until the connection has ended: the last one, if a handler connects again. Cancelling
-        this leaves the connection alone."""
+        """Waits until the connection has ended: the last one, if a handler connects again. Returns at once
+        where there is none. Cancelling this leaves the connection alone.
+
+        Raises `RuntimeError` in a disconnect handler, whose return is what ends the connection."""
         self._leave_dead_loop()
         session = self._session
         while session is not None:
@@ -434,7 +443,7 @@ class AsyncClient(base_client.BaseClient):
             session = self._session
 
     async def send(self, data: Any) -> None:
-        """Sends a message. See `Client.send`."""
+        """Sends a message, as `Client.send` does. Waits only where too much waits already."""
         if self._replaces("_send_packet"):
             await self._send_packet(packet.Packet(packet.MESSAGE, data=data))
             return
@@ -483,7 +492,8 @@ class AsyncClient(base_client.BaseClient):
             raise self._closed_error()
 
     async def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
-        """Ends the connection. See `Client.disconnect`."""
+        """Ends the connection, and calls the disconnect handler. Arguments are those of
+        `Client.disconnect`."""
         self._leave_dead_loop()
         session = self._session
         if session is None or self.state == "disconnected":
@@ -525,22 +535,23 @@ class AsyncClient(base_client.BaseClient):
     def start_background_task(
         self, target: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> asyncio.Future[Any]:
-        """Starts a task for a coroutine function, and returns it."""
+        """Starts a task for the coroutine that `target` returns for the other arguments, and returns
+        it."""
         return _hold(asyncio.ensure_future(target(*args, **kwargs)))
 
     async def sleep(self, seconds: float = 0) -> None:
-        """Sleeps."""
+        """Sleeps for some seconds."""
         return await asyncio.sleep(seconds)
 
     def create_queue(self, *args: Any, **kwargs: Any) -> asyncio.Queue[Any]:
-        """An `asyncio.Queue`."""
+        """An `asyncio.Queue`, with the arguments of one."""
         made: Any = asyncio.Queue(*args, **kwargs)
         made.Empty = asyncio.QueueEmpty
         queue: asyncio.Queue[Any] = made
         return queue
 
     def get_queue_empty_exception(self) -> type[Exception]:
-        """`asyncio.QueueEmpty`."""
+        """What a queue of `create_queue()` raises when it is empty: `asyncio.QueueEmpty`."""
         return asyncio.QueueEmpty
 
     def create_event(self) -> asyncio.Event:

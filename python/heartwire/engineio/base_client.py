@@ -214,7 +214,8 @@ class BaseClient:
     def transport(self) -> str | None:
         """The name of the transport: ``'polling'`` or ``'websocket'``.
 
-        Raises `ValueError` if there is no connection.
+        Raises `ValueError` if there is no connection, but not under `heartwire.install()`, where it is
+        the last one, or `None` if there was none.
         """
         if self.strict and self.state == "disconnected":
             raise ValueError("Client is not connected")

@@ -48,24 +48,31 @@ class Client(base_client.BaseClient):
     that blocks does not keep the others from running.
 
     :param logger: ``True`` to log to the logger ``engineio.client``, ``False`` to log errors only, or a
-        logger.
-    :param json: a module with `dumps` and `loads` to use for all clients of the process.
-    :param request_timeout: seconds for the server to answer a request.
-    :param http_session: a `requests.Session`, or a function that makes one, whose headers, cookies,
-        authentication, certificates and proxies are used.
-    :param ssl_verify: ``False`` to accept any server, or the path of certificates to trust.
+        logger. ``False`` by default.
+    :param json: a module with `dumps` and `loads` to use for all clients of the process; that of the
+        standard library by default.
+    :param request_timeout: seconds for the server to answer a request, 5 by default.
+    :param http_session: a `requests.Session`, or a function that makes one for each connection, whose
+        headers, cookies, authentication, certificates and proxies are used.
+    :param ssl_verify: ``True`` to trust whom the system trusts, ``False`` to accept any server, or the
+        path of certificates to trust.
     :param handle_sigint: whether Ctrl-C disconnects the client.
-    :param websocket_extra_options: options in the words of websocket-client's `create_connection`.
+    :param websocket_extra_options: options for WebSockets, in the words of websocket-client's
+        `create_connection`. One that cannot be had is a `TypeError` of `connect()` that says why.
     :param timestamp_requests: whether each request has a parameter that no cache has seen before.
 
     What follows is not in python-engineio, and by keyword only:
 
     :param reconnection: ``True`` to connect again when a connection breaks, or a dictionary with any of
-        ``delay``, ``delay_max`` (seconds), ``randomization_factor``, ``attempts``, ``retry_first``.
-    :param send_limits: messages and bytes that may wait to be sent.
+        ``delay`` and ``delay_max`` (seconds, 0.5 and 30 by default), ``randomization_factor`` (0.5),
+        ``attempts`` (no limit), and ``retry_first``, whether the attempt of `connect()` is repeated too
+        (it is not). Off by default. `disconnect()` ends it, within the disconnect handler as well.
+    :param send_limits: messages and bytes that may wait to be sent; 100 000 and 64 MiB by default.
     :param when_full: what `send()` does beyond that: ``'wait'``, or ``'raise'`` `queue.Full`.
-    :param receive_limit: bytes that may wait for handlers before the client stops reading.
-    :param max_message: bytes of a message that are accepted.
+    :param receive_limit: bytes that may wait for handlers before the client stops reading, 64 MiB by
+        default.
+    :param max_message: bytes of a message that are accepted, 64 MiB by default. A larger one breaks the
+        connection.
     :param close_timeout: seconds for `disconnect()` to send what waits; `request_timeout` by default.
     :param ordered: whether a handler is never started before the one before it has returned. A handler
         that waits for another one then waits for ever.
@@ -73,17 +80,22 @@ class Client(base_client.BaseClient):
         threads of the client, or ``'inline'``, on the thread that calls `pump()` or `wait()`, for
         programs whose objects belong to one thread, as those of Qt and pygame do.
 
-    ::
+    What can be read from a client: `state` (``'connected'``, ``'disconnecting'`` or ``'disconnected'``),
+    `sid` (the id of the session, `None` without one), `base_url` (the address of the last attempt),
+    `transports` (those that are wanted), `upgrades` (those that the server offers), `ping_interval` and
+    `ping_timeout` (seconds, as the server has said), and the arguments, under their names.
 
-        client = Client()
-
-        @client.on('message')
-        def on_message(data):
-            print(data)
-
-        client.connect('http://localhost:5000')
-        client.send('hello')
-        client.wait()
+    >>> client = Client()
+    >>> arrived = client.create_queue()
+    >>> @client.on("message")
+    ... def on_message(data):
+    ...     arrived.put(data)
+    >>> client.connect("http://localhost:5000")
+    True
+    >>> client.send("hello")
+    >>> arrived.get()
+    'hello'
+    >>> client.disconnect()
     """
 
     def _base(self) -> type[base_client.BaseClient]:
@@ -105,13 +117,25 @@ class Client(base_client.BaseClient):
         """Connects to a server, and returns when the connection is open and has the transport that it
         will have.
 
-        :param url: the server's address, with query parameters for every request.
+        The connect handler is called before; where it raises, there is no connection. A handler of
+        `disconnect` may call this.
+
+        :param url: the server's address, with query parameters for every request. Its path is left out.
         :param headers: headers for every request.
-        :param transports: ``['polling', 'websocket']``, or one of the two.
+        :param transports: ``['polling', 'websocket']``, the default: begin by polling, and upgrade where
+            that works; or one of the two. What comes first in the list is begun with.
         :param engineio_path: the path of the endpoint.
 
-        Raises `ConnectionError`, or `ValueError` for arguments that cannot be used and for a client
-        that is connected.
+        Raises `ConnectionError` where there is no connection: its kinds are `TimeoutError` and
+        `InvalidURL`. Raises `ValueError` for arguments that cannot be used and for a client that is
+        connected, and `TypeError` for an option of `websocket_extra_options` that is not available.
+
+        >>> from heartwire.engineio import exceptions
+        >>> try:
+        ...     Client().connect("http://localhost:5000", engineio_path="elsewhere")
+        ... except exceptions.ConnectionError as error:
+        ...     print(error)
+        Unexpected status code 404 in server response
         """
         self._leave_ended_session()
         if self.state != "disconnected":
@@ -251,7 +275,10 @@ class Client(base_client.BaseClient):
 
     def wait(self) -> None:
         """Waits until the connection has ended: the last one, if a handler connects again. With
-        ``dispatch='inline'``, the handlers run meanwhile."""
+        ``dispatch='inline'``, the handlers run meanwhile. Returns at once where there is none.
+
+        Ctrl-C ends it with a `KeyboardInterrupt`. Raises `RuntimeError` in a disconnect handler, whose
+        return is what ends the connection."""
         session = self._session
         while session is not None:
             session.check_wait()
@@ -274,6 +301,18 @@ class Client(base_client.BaseClient):
         has handled. For clients with ``dispatch='inline'``.
 
         An exception of a handler of messages comes out of here; what is behind that message still waits.
+        Raises `RuntimeError` if the client has threads for its handlers.
+
+        >>> client = Client(dispatch="inline")
+        >>> client.on("message", print)
+        <built-in function print>
+        >>> client.connect("http://localhost:5000")
+        True
+        >>> client.send("hello")
+        >>> while client.pump() == 0:
+        ...     pass
+        hello
+        >>> client.disconnect()
         """
         if self.dispatch != "inline":
             raise RuntimeError("the client has threads for its handlers: use dispatch='inline'")
@@ -336,7 +375,11 @@ class Client(base_client.BaseClient):
         """Sends a message: a string, bytes, or a dictionary or list, which travels as JSON; anything
         else as `str(data)`.
 
-        It is delivered once and in order. Raises `SocketIsClosedError` if there is no connection.
+        It is delivered once and in order. Returns when it waits to be sent; where too much waits already,
+        `when_full` says what happens. May be called from any thread, and by handlers.
+
+        Raises `SocketIsClosedError` if there is no connection, `ContentTooLongError` if the server takes
+        no message of that size, `queue.Full` if `when_full` says so, and what `json.dumps` raises.
         """
         if self._replaces("_send_packet"):
             self._send_packet(packet.Packet(packet.MESSAGE, data=data))
@@ -383,11 +426,12 @@ class Client(base_client.BaseClient):
             raise self._closed_error()
 
     def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
-        """Ends the connection.
+        """Ends the connection, and calls the disconnect handler. Does nothing where there is none, but that
+        no attempt to connect again follows. May be called from any thread, and by handlers.
 
         :param abort: drop what waits to be sent, and return at once. Otherwise it is sent first, for
             `close_timeout` seconds at most.
-        :param reason: what the disconnect handler is told.
+        :param reason: what the disconnect handler is told; `reason.CLIENT_DISCONNECT` by default.
         """
         session = self._session
         if session is None or self.state == "disconnected":
@@ -437,26 +481,33 @@ class Client(base_client.BaseClient):
     def start_background_task(
         self, target: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> threading.Thread:
-        """Starts a thread, and returns it. The program does not wait for it when it ends."""
+        """Starts a thread that calls `target` with the other arguments, and returns it. The program does
+        not wait for it when it ends.
+
+        >>> task = Client().start_background_task(print, "working")
+        working
+        >>> task.join()
+        """
         thread = threading.Thread(target=target, args=args, kwargs=kwargs, daemon=True)
         thread.start()
         return thread
 
     def sleep(self, seconds: float = 0) -> None:
-        """Sleeps. Other handlers run meanwhile."""
+        """Sleeps for some seconds. Other handlers run meanwhile."""
         with waiting():
             time.sleep(seconds)
 
     def create_queue(self, *args: Any, **kwargs: Any) -> Queue:
-        """A `queue.Queue`, for whose items a handler may wait."""
+        """A `queue.Queue`, with the arguments of one, for whose items a handler may wait while other
+        handlers run."""
         return Queue(*args, **kwargs)
 
     def get_queue_empty_exception(self) -> type[Exception]:
-        """`queue.Empty`."""
+        """What a queue of `create_queue()` raises when it is empty: `queue.Empty`."""
         return queue.Empty
 
     def create_event(self, *args: Any, **kwargs: Any) -> threading.Event:
-        """A `threading.Event`, for which a handler may wait."""
+        """A `threading.Event` for which a handler may wait while other handlers run."""
         return _session.Event(*args, **kwargs)
 
     # Handlers.
