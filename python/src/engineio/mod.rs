@@ -15,6 +15,7 @@ mod dispatch;
 mod options;
 mod process;
 mod requests;
+mod sockopt;
 
 use pyo3::prelude::*;
 
