@@ -25,10 +25,13 @@ _GLANCE = 5.0
 
 class Moment:
     """Something that happens once. Unlike `threading.Event`, it may be set or waited for by a signal
-    handler that interrupts another wait for it."""
+    handler that interrupts another wait for it. Several may share a condition, which is larger than all
+    the rest."""
 
-    def __init__(self) -> None:
-        self._condition = threading.Condition(threading.RLock())
+    __slots__ = ("_condition", "_is_set")
+
+    def __init__(self, condition: threading.Condition | None = None) -> None:
+        self._condition = condition or threading.Condition(threading.RLock())
         self._is_set = False
 
     def is_set(self) -> bool:
@@ -53,6 +56,27 @@ class Moment:
 class Session:
     """A connection, from the moment when it is open, with the threads that run its handlers."""
 
+    __slots__ = (
+        "__weakref__",
+        "_claims",
+        "_lock",
+        "_releasing",
+        "early",
+        "ended",
+        "ender",
+        "handled",
+        "handlers",
+        "held",
+        "http",
+        "is_left",
+        "is_over",
+        "native",
+        "process",
+        "settled",
+        "started",
+        "threads",
+    )
+
     def __init__(self, native: _native.Connection, http: Any) -> None:
         self.native = native
         #: The HTTP session that it uses.
@@ -63,12 +87,13 @@ class Session:
         #: Threads that run handlers, or wait to.
         self.threads: list[threading.Thread] = []
         self.started = itertools.count(1)
+        condition = threading.Condition(threading.RLock())
         #: The upgrade has succeeded or failed, or there is none to wait for.
-        self.settled = Moment()
+        self.settled = Moment(condition)
         #: Nothing is left to handle, and the disconnect handler has returned.
-        self.handled = Moment()
+        self.handled = Moment(condition)
         #: The same, and the client says so.
-        self.ended = Moment()
+        self.ended = Moment(condition)
         #: Whether `disconnect()` runs, after which the client is disconnected.
         self.is_left = False
         #: Whether the client has left it: it does not connect again.
@@ -80,7 +105,7 @@ class Session:
         self.held: deque[str | bytes] | None = None
         self._releasing = threading.RLock()
         #: What has come and is for `pump()`.
-        self.early: deque[tuple[str, Any]] = deque()
+        self.early: list[tuple[str, Any]] = []
         #: The thread that runs the disconnect handler, while the state is not final yet.
         self.ender: int | None = None
 

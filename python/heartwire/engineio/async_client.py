@@ -333,7 +333,7 @@ class AsyncClient(base_client.BaseClient):
     async def _open(
         self, url: str, headers: Mapping[str, Any], engineio_path: str, way: str
     ) -> bool:
-        self.queue = self.create_queue()
+        self._renew_queue()
         left = await self._make_http()
         try:
             url, options, cookies = _settings.options(self, url, headers, engineio_path)
@@ -504,8 +504,10 @@ class AsyncClient(base_client.BaseClient):
             self._reset()
             return
         if not session.claim_end():
-            # Another task ends it, or this is its disconnect handler.
-            if not session.is_ending:
+            # Another task ends it, or this is the disconnect handler. That of a connection which has
+            # broken may say so that no other follows.
+            if not (session.is_ending and session.is_over):
+                session.is_over = True
                 session.native.close(not abort)
             return
         session.is_over = True

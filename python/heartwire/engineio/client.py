@@ -154,7 +154,7 @@ class Client(base_client.BaseClient):
         return self._open(url, headers, engineio_path, "websocket")
 
     def _open(self, url: str, headers: Mapping[str, Any], engineio_path: str, way: str) -> bool:
-        self.queue = self.create_queue()
+        self._renew_queue()
         left = self._make_http()
         http = self.http
         try:
@@ -353,7 +353,7 @@ class Client(base_client.BaseClient):
         return count
 
     def _handle_early(self, session: _session.Session) -> None:
-        name, what = session.early.popleft()
+        name, what = session.early.pop(0)
         if name == "message":
             try:
                 self._receive_message(what)
@@ -442,8 +442,10 @@ class Client(base_client.BaseClient):
             self._reset()
             return
         if not session.claim_end():
-            # Another thread ends it, or this is its disconnect handler.
-            if not session.is_ending:
+            # Another thread ends it, or this is the disconnect handler. That of a connection which has
+            # broken may say so that no other follows.
+            if not (session.is_ending and session.is_over):
+                session.is_over = True
                 session.native.close(not abort)
             return
         session.is_left = session.is_over = True
