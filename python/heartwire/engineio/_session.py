@@ -72,6 +72,7 @@ class Session:
         "is_over",
         "native",
         "process",
+        "rests",
         "settled",
         "started",
         "threads",
@@ -96,6 +97,8 @@ class Session:
         self.ended = Moment(condition)
         #: Whether `disconnect()` runs, after which the client is disconnected.
         self.is_left = False
+        #: Whether no thread will find the end.
+        self.rests = False
         #: Whether the client has left it: it does not connect again.
         self.is_over = False
         # A signal handler may come between any two steps of the thread that it interrupts.
@@ -206,6 +209,23 @@ class Session:
         for thread in list(self.threads):
             if thread is not me and thread.is_alive():
                 thread.join(max(deadline - time.monotonic(), 0))
+
+
+class Loop:
+    """What takes the place of python-engineio's thread: it lasts as long as the connection, whichever
+    threads run handlers."""
+
+    __slots__ = ("_ended",)
+
+    def __init__(self, session: Session) -> None:
+        self._ended = session.ended
+
+    def is_alive(self) -> bool:
+        return not self._ended.is_set()
+
+    def join(self, timeout: float | None = None) -> None:
+        with waiting():
+            self._ended.wait(timeout)
 
 
 class Handlers:

@@ -121,7 +121,7 @@ class BaseClient:
 
     #: What makes the HTTP session of a connection.
     http_factory: Callable[[], Any] | None = None
-    #: The first thread that runs handlers.
+    #: What can be joined until the connection has ended.
     read_loop_task: Any = None
     # The network runs elsewhere: these are here for who looks.
     write_loop_task: Any = None

@@ -36,6 +36,10 @@ _MORE, _REST, _ENDED = (
 #: Seconds after which `wait()` looks again, in case another thread has ended the connection.
 _GLANCE = 1
 
+#: Seconds without anything to handle after which a client's thread ends. Another one is started when
+#: something comes.
+PATIENCE = 10.0
+
 #: Seconds for threads that have nothing left to do to be gone.
 _JOINING = 0.25
 
@@ -214,6 +218,7 @@ class Client(base_client.BaseClient):
     def _enter(self, session: _session.Session, facts: _native.Handshake) -> None:
         """A connection is open: the handlers begin to work."""
         self._session = session
+        self.read_loop_task = _session.Loop(session)
         self._note_handshake(facts)
         upgrades = self._awaits_upgrade(facts)
         if upgrades:
@@ -450,7 +455,7 @@ class Client(base_client.BaseClient):
             return
         session.is_left = session.is_over = True
         self.state = "disconnecting"
-        session.native.silence()
+        session.rests = session.native.silence()
         try:
             with session.ending():
                 self._run_disconnect_handler(reason or self.reason.CLIENT_DISCONNECT)
@@ -463,7 +468,7 @@ class Client(base_client.BaseClient):
                 if not abort:
                     self._await_end(session)
             finally:
-                if not session.threads:
+                if session.rests or not session.threads:
                     session.end(self)
                 if self._session is session:
                     self._forget()
@@ -474,7 +479,7 @@ class Client(base_client.BaseClient):
         """Waits until what waited is sent, and the threads are gone that have nothing left to do."""
         with waiting():
             session.native.closed(self.close_timeout + 1)
-            if not session.threads:
+            if session.rests or not session.threads:
                 session.end(self)
             if not (self.ordered and session.native.is_dispatching()):
                 session.handled.wait(self.close_timeout + 1)
@@ -541,8 +546,6 @@ class Client(base_client.BaseClient):
             name=f"heartwire-handlers-{number}",
             daemon=True,
         )
-        if number == 1:
-            self.read_loop_task = thread
         session.threads.append(thread)
         try:
             thread.start()
@@ -554,7 +557,7 @@ class Client(base_client.BaseClient):
         native = _session.serving.native = session.native
         assert session.handlers is not None
         try:
-            native.dispatch(session.handlers, self.ordered)
+            native.dispatch(session.handlers, self.ordered, PATIENCE)
             session.leave_child()
         finally:
             _session.serving.native = None
