@@ -23,6 +23,16 @@ serving = threading.local()
 _GLANCE = 5.0
 
 
+def check_threads() -> None:
+    """Refuses threads that are none: who waits for the network in one keeps all the others waiting too."""
+    library = threading.get_ident.__module__.partition(".")[0]
+    if library != "_thread":
+        raise RuntimeError(
+            f"{library} has replaced threads, and what waits for the network would wait for ever: "
+            f"let it patch everything but threads, as by patch_all(thread=False) of gevent"
+        )
+
+
 class Moment:
     """Something that happens once. Unlike `threading.Event`, it may be set or waited for by a signal
     handler that interrupts another wait for it. Several may share a condition, which is larger than all

@@ -49,7 +49,8 @@ class Client(base_client.BaseClient):
 
     The network runs on a thread of its own, outside of Python: heartbeats are answered while the program
     computes. Handlers run one after the other in the order of arrival, on a thread of the client; one
-    that blocks does not keep the others from running.
+    that blocks does not keep the others from running. Threads have to be the system's: where gevent
+    patches a program, by ``patch_all(thread=False)``.
 
     :param logger: ``True`` to log to the logger ``engineio.client``, ``False`` to log errors only, or a
         logger. ``False`` by default.
@@ -132,7 +133,8 @@ class Client(base_client.BaseClient):
 
         Raises `ConnectionError` where there is no connection: its kinds are `TimeoutError` and
         `InvalidURL`. Raises `ValueError` for arguments that cannot be used and for a client that is
-        connected, and `TypeError` for an option of `websocket_extra_options` that is not available.
+        connected, `TypeError` for an option of `websocket_extra_options` that is not available, and
+        `RuntimeError` where gevent or eventlet has replaced threads.
 
         >>> from heartwire.engineio import exceptions
         >>> try:
@@ -141,6 +143,7 @@ class Client(base_client.BaseClient):
         ...     print(error)
         Unexpected status code 404 in server response
         """
+        _session.check_threads()
         self._leave_ended_session()
         if self.state != "disconnected":
             raise ValueError("Client is not in a disconnected state")
