@@ -54,7 +54,7 @@ fn install(name: &str, environment: &Path, what: &Path) -> Result<(), Failed> {
     step(name, &mut pip)
 }
 
-/// The source distribution, unpacked: outside of the repository there is nothing that it could use.
+/// The source distribution, unpacked, with files of now: what was compiled from others is not good for it.
 fn source_distribution() -> Result<PathBuf, Failed> {
     let folder = target().join("sdist");
     let _ = fs::remove_dir_all(&folder);
@@ -65,7 +65,7 @@ fn source_distribution() -> Result<PathBuf, Failed> {
     build.env("PATH", path_with(&tools));
     step("source distribution", &mut build)?;
     let archive = only_file(&folder);
-    step("its files", Command::new("tar").arg("xf").arg(&archive).arg("-C").arg(&folder))?;
+    step("its files", Command::new("tar").arg("xmf").arg(&archive).arg("-C").arg(&folder))?;
     fs::remove_file(archive).expect("it is there");
     Ok(only_file(&folder))
 }
