@@ -7,7 +7,7 @@ import sys
 import heartwire
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m heartwire", description=heartwire.__doc__)
     parser.add_argument("--version", action="version", version=f"heartwire {heartwire.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)

@@ -4,9 +4,12 @@ What the originals have and this package has not, the Engine.IO servers and web 
 python-engineio, comes from the original package if it is installed.
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import sys
+from typing import Any
 
 _ENGINEIO = (
     "async_client",
@@ -30,19 +33,25 @@ _ELSEWHERE = {
 }
 
 
-def install(*, strict=False):
+def install(*, strict: bool = False) -> None:
     """Makes ``import engineio`` and ``import repod`` mean this package, in this process.
 
     With `strict`, `send()` and `transport()` of Engine.IO clients raise where there is no connection, as
     `heartwire.engineio` does; otherwise they are silent, as python-engineio is.
 
-    It has to be called before anything else imports one of the two.
+    It has to be called before anything else imports one of the two: `ImportError` otherwise.
+
+    >>> import heartwire
+    >>> heartwire.install()
+    >>> import engineio
+    >>> engineio.Client is heartwire.engineio.Client
+    True
     """
     _install_engineio(strict)
     _install_repod()
 
 
-def _install_engineio(strict):
+def _install_engineio(strict: bool) -> None:
     from heartwire import engineio
     from heartwire.engineio import base_client
 
@@ -60,10 +69,10 @@ def _install_engineio(strict):
     if original is not None and original.submodule_search_locations:
         # Modules that this package does not have are found in the original's folder.
         engineio.__path__.extend(original.submodule_search_locations)
-        engineio.__getattr__ = _find_elsewhere
+        vars(engineio)["__getattr__"] = _find_elsewhere
 
 
-def _find_elsewhere(name):
+def _find_elsewhere(name: str) -> Any:
     if name not in _ELSEWHERE:
         # `from engineio import server` would otherwise look for a module of this package's name.
         if not name.startswith("_") and importlib.util.find_spec(f"engineio.{name}") is not None:
@@ -74,7 +83,7 @@ def _find_elsewhere(name):
     return found
 
 
-def _install_repod():
+def _install_repod() -> None:
     from heartwire import repod
 
     present = sys.modules.get("repod")

@@ -419,3 +419,82 @@ def test_async_clients_of_two_loops(server):
         thread.start()
     for thread in threads:
         thread.join()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Clients to which nothing has come have no thread at once."""
+    monkeypatch.setattr("heartwire.engineio.client.PATIENCE", 0.0)
+
+
+def test_idle_clients_have_no_thread(server, impatient, until):
+    client, seen = engineio.Client(), queue.Queue()
+    client.on("message", seen.put)
+    client.on("disconnect", seen.put)
+    client.connect(server.url)
+    for number in range(20):
+        until(lambda: not names_of_threads())
+        client.send(str(number))
+        assert seen.get(timeout=60) == str(number)
+    until(lambda: not names_of_threads())
+    client.disconnect()
+    assert seen.get_nowait() == "client disconnect"
+    client.wait()
+
+
+def test_idle_clients_hear_of_the_end(start_peer, impatient, until):
+    peer = start_peer("asgi")
+    client, seen = engineio.Client(), queue.Queue()
+    client.on("disconnect", seen.put)
+    client.connect(peer.url)
+    until(lambda: not names_of_threads())
+    peer.kill()
+    client.wait()
+    assert seen.get_nowait() == "transport error"
+
+
+def test_idle_client_with_a_blocked_handler_hears_of_the_end(server, impatient, until):
+    """The handler's thread leads no more, and nobody else does."""
+    client, seen, goes_on = engineio.Client(), queue.Queue(), threading.Event()
+
+    @client.on("message")
+    def on_message(data):
+        seen.put(data)
+        if data == "block":
+            goes_on.wait(60)
+
+    client.connect(server.url)
+    client.send("block")
+    client.send("other")
+    assert {seen.get(timeout=60), seen.get(timeout=60)} == {"block", "other"}
+    until(lambda: len(names_of_threads()) == 1)
+    client.send("third")
+    assert seen.get(timeout=60) == "third"
+    until(lambda: len(names_of_threads()) == 1)
+    # For as long as that it would wait for somebody to find the end.
+    client.close_timeout = 1e6
+    client.disconnect()
+    client.wait()
+    goes_on.set()
+    until(lambda: not names_of_threads())
+
+
+def test_thread_of_an_idle_client_is_asked_for_again(server, impatient, until, monkeypatch, capsys):
+    client, seen = engineio.Client(), queue.Queue()
+    client.on("message", seen.put)
+    client.connect(server.url)
+    until(lambda: not names_of_threads())
+    start, refusals = client._start_dispatcher, []
+
+    def refuse(session):
+        if len(refusals) < 2:
+            refusals.append(1)
+            raise RuntimeError("can't start new thread")
+        start(session)
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
+    client._start_dispatcher = refuse
+    client.send("after all")
+    assert seen.get(timeout=60) == "after all"
+    assert len(refusals) == 2
+    client.disconnect()

@@ -246,6 +246,51 @@ def test_disconnect_while_reconnecting(start_peer):
     assert seen.empty()
 
 
+@pytest.mark.parametrize("dispatch", ["threads", "inline"])
+def test_disconnect_handler_ends_reconnection(start_peer, dispatch):
+    """It would be for ever: `wait()` returns because the handler has disconnected."""
+    peer = start_peer("asgi")
+    client, seen = engineio.Client(reconnection={"delay": 0.01}, dispatch=dispatch), []
+
+    def on_disconnect(reason):
+        seen.append((reason, client.state))
+        client.disconnect()
+
+    client.on("disconnect", on_disconnect)
+    client.connect(peer.url)
+    peer.kill()
+    client.wait()
+    assert (seen, client.state) == ([("transport error", "connected")], "disconnected")
+    # The client goes on to be of use.
+    peer = start_peer("asgi", "--port", peer.port)
+    client.connect(peer.url)
+    client.disconnect()
+    assert seen[1:] == [("client disconnect", "disconnecting")]
+
+
+def test_async_disconnect_handler_ends_reconnection(start_peer):
+    peer = start_peer("asgi")
+
+    async def run():
+        client, seen = engineio.AsyncClient(reconnection={"delay": 0.01}), []
+
+        @client.on("disconnect")
+        async def on_disconnect(reason):
+            seen.append((reason, client.state))
+            await client.disconnect()
+
+        await client.connect(peer.url)
+        peer.kill()
+        await client.wait()
+        assert (seen, client.state) == ([("transport error", "connected")], "disconnected")
+        await asyncio.to_thread(start_peer, "asgi", "--port", peer.port)
+        await client.connect(peer.url)
+        await client.disconnect()
+        assert seen[1:] == [("client disconnect", "disconnecting")]
+
+    asyncio.run(run())
+
+
 def test_async_reconnection_by_itself(start_peer):
     peer = start_peer("asgi")
 

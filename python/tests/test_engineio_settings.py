@@ -1,9 +1,13 @@
 """What programs say about HTTP and WebSockets: headers, cookies, proxies, certificates."""
 
 import asyncio
+import errno
+import os
 import queue
+import re
 import socket
 import ssl
+import struct
 import threading
 
 import aiohttp
@@ -215,29 +219,95 @@ def test_timeout_of_websockets_is_not_that_of_requests(url):
 
 
 @pytest.mark.parametrize(
-    ("given", "named"),
+    ("given", "told"),
     [
-        ({"sockopt": [(6, 1, 1)]}, "sockopt"),
-        ({"sslopt": {"ciphers": "ALL"}}, "sslopt: ciphers"),
-        ({"sslopt": {"context": ssl.create_default_context()}}, "sslopt: context"),
-        ({"skip_utf8_validation": True}, "skip_utf8_validation"),
+        ({"sslopt": {"ciphers": "RC4"}}, "sslopt: ciphers: 'RC4' leaves none of ECDHE-"),
+        ({"sslopt": {"ciphers": "ALL:!ECDHE"}}, "sslopt: ciphers: 'ALL:!ECDHE' leaves none"),
+        ({"sslopt": {"ciphers": "ALL@SECLEVEL=0"}}, "sslopt: ciphers: ALL@SECLEVEL=0 is not available"),
+        ({"sslopt": {"context": ssl.create_default_context()}}, "sslopt: context is not available"),
+        ({"skip_utf8_validation": True}, "skip_utf8_validation is not available: text is always"),
+        ({"dispatcher": object()}, "dispatcher is not available: the network has a thread"),
+        ({"unheard_of": 1}, "unheard_of is not available: it is not known here"),
     ],
 )
-def test_what_cannot_be_used_is_named(given, named):
+def test_what_cannot_be_used_is_named(given, told):
     client = engineio.Client(websocket_extra_options=given)
-    with pytest.raises(TypeError, match=named):
+    with pytest.raises(TypeError, match=f"websocket_extra_options: {re.escape(told)}"):
         client.connect("http://127.0.0.1:1")
     assert client.state == "disconnected"
 
 
 def test_what_cannot_be_used_of_aiohttp_is_named():
-    async def run(given, named):
+    async def run(given, told):
         client = engineio.AsyncClient(websocket_extra_options=given, handle_sigint=False)
-        with pytest.raises(TypeError, match=named):
+        with pytest.raises(TypeError, match=f"websocket_extra_options: {told}"):
             await client.connect("http://127.0.0.1:1")
 
-    asyncio.run(run({"heartbeat": 5}, "heartbeat"))
-    asyncio.run(run({"ssl": aiohttp.Fingerprint(bytes(32))}, "ssl"))
+    asyncio.run(run({"heartbeat": 5}, "heartbeat is not available: the server sends pings"))
+    asyncio.run(run({"max_msg_size": 5}, "max_msg_size is not available: max_message"))
+    asyncio.run(run({"ssl": aiohttp.Fingerprint(bytes(32))}, "ssl: Fingerprint is not available"))
+
+
+def test_login_of_websockets_in_the_words_of_aiohttp(url):
+    async def make():
+        given = {"auth": aiohttp.BasicAuth("me", "secret")}
+        client = engineio.AsyncClient(websocket_extra_options=given, handle_sigint=False)
+        return client, (lambda: asyncio.sleep(0))
+
+    for transport, headers, _ in async_requests_of(make, url):
+        # RFC 7617, § 2: name and password in base64.
+        expected = "Basic bWU6c2VjcmV0" if transport == "websocket" else None
+        assert headers.get("authorization") == expected
+
+
+@pytest.mark.parametrize("transports", [["websocket"], BOTH])
+def test_sockopt_is_for_websockets(server, transports):
+    """Where the system refuses an option, it was asked to set it."""
+    option = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    buffer = (socket.SOL_SOCKET, socket.SO_RCVBUF, struct.pack("i", 4096))
+    client = engineio.Client(websocket_extra_options={"sockopt": [option, buffer]})
+    client.connect(server.url, transports=transports)
+    assert client.transport() == "websocket"
+    client.disconnect()
+    refused = engineio.Client(websocket_extra_options={"sockopt": [(socket.SOL_SOCKET, 9999, 1)]})
+    if transports == BOTH:
+        refused.connect(server.url, transports=transports)
+        assert refused.transport() == "polling"
+        refused.disconnect()
+    else:
+        with pytest.raises(exceptions.ConnectionError, match=os.strerror(errno.ENOPROTOOPT)):
+            refused.connect(server.url, transports=transports)
+
+
+@pytest.mark.parametrize(
+    ("ciphers", "expected"),
+    [
+        ("ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+        ("ECDHE+AESGCM:!AES256", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+        ("RC4-SHA:HIGH:!aNULL:!CHACHA20:!AES128", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    ],
+)
+def test_ciphers_of_websockets(ciphers, expected):
+    """A server that has all of OpenSSL's agrees on the one that the client leaves."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    given = {"sslopt": {"ciphers": ciphers, "cert_reqs": ssl.CERT_NONE}}
+    client, agreed = engineio.Client(websocket_extra_options=given), queue.Queue()
+
+    def serve():
+        connection, _ = listener.accept()
+        with context.wrap_socket(connection, server_side=True) as connection:
+            agreed.put(connection.cipher()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(exceptions.ConnectionError):
+            client.connect(f"https://127.0.0.1:{listener.getsockname()[1]}", transports=["websocket"])
+        thread.join()
+    assert agreed.get_nowait() == expected
 
 
 class Proxy:

@@ -8,6 +8,8 @@ mod conformance;
 mod python;
 mod sanitizing;
 
+mod package;
+
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -33,7 +35,12 @@ const VERBS: &[Verb] = &[
     Verb {
         name: "python",
         about: "the Python package, whole, on every Python; with arguments, pytest's, on the newest",
-        run: python::test,
+        run: python,
+    },
+    Verb {
+        name: "package",
+        about: "the Python package, installed in every way; needs what the verb before has built",
+        run: |_| package::test(),
     },
     Verb {
         name: "conformance",
@@ -126,8 +133,14 @@ fn test(args: &[String]) -> Result<(), Failed> {
         step("examples in the documentation", &mut cargo(&["test", "--workspace", "--doc"]))?;
         counts(&[])?;
         python::test_quickly()?;
+        package::test()?;
     }
     Ok(())
+}
+
+fn python(args: &[String]) -> Result<(), Failed> {
+    python::test(args)?;
+    if args.is_empty() { package::test() } else { Ok(()) }
 }
 
 fn format(_: &[String]) -> Result<(), Failed> {

@@ -78,7 +78,7 @@ fn build(environment: &Path) -> Result<PathBuf, Failed> {
     let folder = target().join("wheels");
     let _ = fs::remove_dir_all(&folder);
     let mut build = Command::new(environment.join("bin/maturin"));
-    build.args(["build", "--profile", "dev", "--out"]).arg(&folder).current_dir(root());
+    build.args(["build", "--locked", "--profile", "dev", "--out"]).arg(&folder).current_dir(root());
     // The tool is found beside its Python, and cargo by the one that runs this.
     build.env("VIRTUAL_ENV", environment).env("PATH", path_with(&environment.join("bin")));
     step("wheel", &mut build)?;
@@ -104,16 +104,16 @@ fn pytest(environment: &Path) -> Command {
     command
 }
 
-fn path_with(first: &Path) -> OsString {
+pub(crate) fn path_with(first: &Path) -> OsString {
     let rest = std::env::var_os("PATH").unwrap_or_default();
     let all = [first.to_owned()].into_iter().chain(std::env::split_paths(&rest));
     std::env::join_paths(all).expect("a path without colons")
 }
 
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     root().join("target")
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("it exists")
 }

@@ -8,7 +8,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    SupportedCipherSuite,
+};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -146,6 +149,7 @@ pub struct ClientTlsBuilder {
     authorities: Option<Vec<u8>>,
     identity: Option<Vec<u8>>,
     name: Option<String>,
+    cipher_suites: Option<Vec<String>>,
     accept_invalid: bool,
     accept_names: bool,
 }
@@ -172,6 +176,14 @@ impl ClientTlsBuilder {
         self
     }
 
+    /// Uses only these cipher suites for TLS 1.2, by their names in RFC 5289 and RFC 7905, as
+    /// `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`. TLS 1.3 has its own, which all are good. Default: all that
+    /// there are.
+    pub fn cipher_suites<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.cipher_suites = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Accepts any server as the one that was meant, whatever its certificate says. Whoever is on the
     /// way can then read and change everything. Default: no.
     pub fn danger_accept_invalid_certificates(mut self, accept: bool) -> Self {
@@ -190,9 +202,13 @@ impl ClientTlsBuilder {
     ///
     /// # Errors
     ///
-    /// A certificate or key cannot be read, or they do not belong together, or the name is none.
+    /// A certificate or key cannot be read, or they do not belong together, or the name is none, or there
+    /// is no such cipher suite.
     pub fn build(self) -> Result<ClientTls, TlsError> {
-        let provider = provider();
+        let provider = match &self.cipher_suites {
+            Some(names) => provider_with(names)?,
+            None => provider(),
+        };
         let name = match self.name {
             Some(name) => Some(
                 ServerName::try_from(name.clone())
@@ -366,6 +382,20 @@ impl ServerCertVerifier for SystemVerifier {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
+}
+
+/// The same, with these cipher suites of TLS 1.2 only.
+fn provider_with(names: &[String]) -> Result<Arc<CryptoProvider>, TlsError> {
+    let mut provider = aws_lc_rs::default_provider();
+    let of = |suite: &SupportedCipherSuite| format!("{:?}", suite.suite());
+    let is_old = |suite: &SupportedCipherSuite| suite.tls13().is_none();
+    let known: Vec<_> =
+        provider.cipher_suites.iter().filter(|suite| is_old(suite)).map(of).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+        return Err(TlsError(format!("{name:?} is none of {}", known.join(", "))));
+    }
+    provider.cipher_suites.retain(|suite| !is_old(suite) || names.contains(&of(suite)));
+    Ok(Arc::new(provider))
 }
 
 fn read_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -1,15 +1,30 @@
 """What the classes of `heartwire.repod` hold."""
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, final, type_check_only
 
+__all__ = [
+    "Channel",
+    "Client",
+    "Ended",
+    "Frame",
+    "Server",
+    "decode_payload",
+    "encode_frame",
+    "forked",
+    "read_message",
+    "wait_for_farewells",
+]
+
+@type_check_only
 class How(TypedDict):
     reason: str
     code: str
     unsent: int
 
+@final
 class Client:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         host: str,
         port: int,
         *,
@@ -24,7 +39,7 @@ class Client:
         receive_limit: int,
         backoff: tuple[float, float, float, float, int | None] | None,
         tls: tuple[bytes | None, bytes | None, bool] | None,
-    ) -> None: ...
+    ) -> Client: ...
     def start(self) -> bool: ...
     def send(self, data: object) -> int: ...
     def close(self) -> bool: ...
@@ -45,10 +60,12 @@ class Client:
     @property
     def peer(self) -> tuple[str, int] | None: ...
 
+@final
 class Frame:
-    def __init__(self, data: object) -> None: ...
+    def __new__(cls, data: object) -> Frame: ...
     def __len__(self) -> int: ...
 
+@final
 class Channel:
     def send(self, data: object) -> int: ...
     def send_frame(self, frame: Frame) -> int: ...
@@ -66,13 +83,15 @@ class Channel:
     @property
     def waiting(self) -> tuple[int, int]: ...
 
+@final
 class Ended:
     @property
     def how(self) -> How: ...
 
+@final
 class Server:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         linger: float,
         max_frame: int,
@@ -87,7 +106,7 @@ class Server:
         max_connections_per_address: int | None,
         disconnect_slow: bool,
         tls: tuple[bytes, bytes] | None,
-    ) -> None: ...
+    ) -> Server: ...
     def listen(self, socket: int) -> None: ...
     def signal(self) -> int | None: ...
     def take(self, limit: int) -> list[tuple[int, dict[Any, Any] | Channel | Ended | None]]: ...

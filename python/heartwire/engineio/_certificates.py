@@ -1,12 +1,25 @@
 """Certificates and keys, from the places that programs name to the PEM that the native part reads."""
 
+from __future__ import annotations
+
 import os
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Union
+
+if TYPE_CHECKING:
+    import ssl
+
+#: Where something stands.
+Place = Union[str, "os.PathLike[str]"]
+
+#: What opens a key.
+Password = Union[str, bytes, bytearray, Callable[[], "str | bytes | bytearray"], None]
 
 _BLOCK = re.compile(rb"-----BEGIN ([^-]+)-----.*?-----END \1-----", re.DOTALL)
 
 
-def read_authorities(place):
+def read_authorities(place: Place) -> bytes:
     """Certificates in PEM: those of a file, or of the files of a folder."""
     place = os.fspath(place)
     if not os.path.isdir(place):
@@ -19,14 +32,14 @@ def read_authorities(place):
     return b"\n".join(found)
 
 
-def read_identity(place, password=None):
+def read_identity(place: Any, password: Password = None) -> bytes:
     """A certificate and its key in PEM, from one file or two."""
     places = [place] if isinstance(place, (str, os.PathLike)) else [part for part in place if part]
     found = b"\n".join(_read(path) for path in places)
     return found if password is None else _decrypted(found, password)
 
 
-def authorities_of_environment(trust_env=True):
+def authorities_of_environment(trust_env: bool = True) -> str | None:
     """The file or folder that the environment names for HTTP, or `None`."""
     names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if trust_env else ()
     for name in (*names, "SSL_CERT_FILE"):
@@ -36,11 +49,11 @@ def authorities_of_environment(trust_env=True):
     return None
 
 
-def from_context(context):
+def from_context(context: ssl.SSLContext) -> dict[str, Any]:
     """What an `ssl.SSLContext` says, as far as it can be asked: whom it trusts."""
     import ssl
 
-    found = {}
+    found: dict[str, Any] = {}
     if context.verify_mode == ssl.CERT_NONE:
         found["accept_any"] = True
     elif not context.check_hostname:
@@ -51,7 +64,7 @@ def from_context(context):
     return found
 
 
-def _decrypted(identity, password):
+def _decrypted(identity: bytes, password: Password) -> bytes:
     """The same, with a key that needs no password."""
     try:
         from cryptography.hazmat.primitives import serialization
@@ -64,6 +77,7 @@ def _decrypted(identity, password):
         password = password()
     if isinstance(password, str):
         password = password.encode()
+    assert password is not None
     # The key may stand among certificates.
     kept = []
     for match in _BLOCK.finditer(identity):
@@ -79,6 +93,6 @@ def _decrypted(identity, password):
     return b"\n".join(kept)
 
 
-def _read(path):
+def _read(path: Place) -> bytes:
     with open(path, "rb") as file:
         return file.read()

@@ -1,17 +1,21 @@
 """From what an attempt to connect has come to, to what the caller is told."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from heartwire.engineio import exceptions, packet
 
 
 class ConnectFailed(Exception):
     """What the native part raises: the kind, in words, and the server's answer, if there was one."""
 
-    def __init__(self, kind, message, status, body):
+    def __init__(self, kind: str, message: str, status: int | None, body: str | None) -> None:
         super().__init__(message)
         self.kind, self.message, self.status, self.body = kind, message, status, body
 
 
-def explain(failure):
+def explain(failure: ConnectFailed) -> Exception:
     """The exception for the caller."""
     kind, message = failure.kind, failure.message
     if kind == "timeout":
@@ -28,7 +32,9 @@ def explain(failure):
     return exceptions.ConnectionError(f"Connection refused by the server: {message}")
 
 
-def _read(body):
+def _read(body: str | None) -> Any:
+    if body is None:
+        return None
     try:
         return packet.Packet.json.loads(body)
     except ValueError:

@@ -1,12 +1,16 @@
 """The cookies of an HTTP session of Python, which WebSockets send too, and what the server adds to them."""
 
+from __future__ import annotations
+
 import email.message
 import http.cookiejar
 import urllib.request
+from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
+from typing import Any
 
 
-def of_session(session, url):
+def of_session(session: Any, url: str) -> list[tuple[str, str]]:
     """Names and values of the cookies that a session has for a server."""
     jar = _jar(session)
     if isinstance(jar, http.cookiejar.CookieJar):
@@ -23,12 +27,13 @@ def of_session(session, url):
     return []
 
 
-def keep(session, received):
+def keep(session: Any, received: Iterable[tuple[str, str]]) -> None:
     """Gives a session what servers have set: addresses, and cookies as they stood in the answers."""
     jar = _jar(session)
     for url, line in received:
         if isinstance(jar, http.cookiejar.CookieJar):
-            jar.extract_cookies(_Answer(line), urllib.request.Request(url))
+            answer: Any = _Answer(line)
+            jar.extract_cookies(answer, urllib.request.Request(url))
         elif hasattr(jar, "update_cookies"):
             import yarl
 
@@ -39,7 +44,7 @@ def keep(session, received):
                 continue
 
 
-def pairs(header):
+def pairs(header: str) -> list[tuple[str, str]]:
     """Names and values of a `Cookie` header."""
     found = []
     for part in header.split(";"):
@@ -49,7 +54,7 @@ def pairs(header):
     return found
 
 
-def _jar(session):
+def _jar(session: Any) -> Any:
     jar = getattr(session, "cookies", None)
     if jar is None:
         return getattr(session, "cookie_jar", None)
@@ -60,9 +65,9 @@ def _jar(session):
 class _Answer:
     """An answer that has set a cookie, as far as a cookie jar looks at it."""
 
-    def __init__(self, line):
+    def __init__(self, line: str) -> None:
         self._headers = email.message.Message()
         self._headers["Set-Cookie"] = line
 
-    def info(self):
+    def info(self) -> email.message.Message:
         return self._headers

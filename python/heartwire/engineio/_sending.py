@@ -4,17 +4,24 @@ That is left to the library where a program has taught it something: adapters, h
 authenticate, or another library altogether. WebSockets are not opened this way.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from heartwire.engineio import _cookies
+
+if TYPE_CHECKING:
+    from heartwire import _native
 
 #: Polling has a GET under way while it posts.
 _THREADS = 2
 
 
-def send_in_threads(client, http, requests):
+def send_in_threads(client: Any, http: Any, requests: _native.Requests) -> None:
     """Serves the requests of a connection until it has ended."""
     check(http)
     for number in range(1, _THREADS + 1):
@@ -27,13 +34,13 @@ def send_in_threads(client, http, requests):
         thread.start()
 
 
-def check(http):
+def check(http: Any) -> None:
     """Raises `TypeError` for an HTTP session that cannot send requests."""
     if not hasattr(http, "request"):
         raise TypeError(f"http_session has no method request(): {http!r}")
 
 
-def _serve(client, http, requests):
+def _serve(client: Any, http: Any, requests: _native.Requests) -> None:
     while (exchange := requests.take()) is not None:
         try:
             arguments = _arguments(client, exchange)
@@ -49,7 +56,15 @@ def _serve(client, http, requests):
             exchange.fail(f"{type(error).__name__}: {error}")
 
 
-def send(client, http, method, url, headers=None, body=None, timeout=None):
+def send(
+    client: Any,
+    http: Any,
+    method: str,
+    url: str,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+    timeout: float | None = None,
+) -> Any:
     """Sends a request by a session of requests, or one that is like it."""
     # `ssl_verify` counts where it says more than the default. What a session says has to be repeated:
     # requests would take what the environment says instead.
@@ -71,15 +86,15 @@ def send(client, http, method, url, headers=None, body=None, timeout=None):
         return shown
 
 
-def _answered(answer):
+def _answered(answer: Any) -> list[tuple[str, str]]:
     """The headers of an answer. Those of requests are joined where there are several of a name, which
     cookies must not be."""
-    raw = getattr(getattr(answer, "raw", None), "headers", None)
+    raw: Any = getattr(getattr(answer, "raw", None), "headers", None)
     headers = raw if hasattr(raw, "getlist") else answer.headers
     return [(str(name), str(value)) for name, value in headers.items()]
 
 
-async def send_in_task(client, http, exchange):
+async def send_in_task(client: Any, http: Any, exchange: _native.Exchange) -> None:
     """Serves one request."""
     try:
         arguments = _arguments(client, exchange)
@@ -98,7 +113,15 @@ async def send_in_task(client, http, exchange):
         exchange.fail(f"{type(error).__name__}: {error}")
 
 
-async def send_async(client, http, method, url, headers=None, body=None, timeout=None):
+async def send_async(
+    client: Any,
+    http: Any,
+    method: str,
+    url: str,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+    timeout: float | None = None,
+) -> Any:
     """Sends a request by a session of aiohttp."""
     import aiohttp
 
@@ -122,7 +145,9 @@ async def send_async(client, http, method, url, headers=None, body=None, timeout
         return shown
 
 
-def _arguments(client, exchange):
+def _arguments(
+    client: Any, exchange: _native.Exchange
+) -> tuple[str, str, dict[str, str], bytes | None, float]:
     """Method, address, headers, body and seconds."""
     url = exchange.url
     if exchange.method == "GET" and client._replaces("_get_url_timestamp"):
@@ -131,7 +156,7 @@ def _arguments(client, exchange):
     return exchange.method, url, _headers(exchange), body, _timeout(client, exchange)
 
 
-def _headers(exchange):
+def _headers(exchange: _native.Exchange) -> dict[str, str]:
     # The session keeps cookies itself, and says who it is.
     return {
         name: value
@@ -140,15 +165,15 @@ def _headers(exchange):
     }
 
 
-def _timeout(client, exchange):
+def _timeout(client: Any, exchange: _native.Exchange) -> float:
     """Seconds for an answer. A GET of an open session lasts until there is something to say."""
+    seconds: float = client.request_timeout
     if exchange.method == "GET" and "sid=" in exchange.url:
-        beat = (client.ping_interval or 25) + (client.ping_timeout or 20)
-        return beat + client.request_timeout
-    return client.request_timeout
+        seconds += (client.ping_interval or 25) + (client.ping_timeout or 20)
+    return seconds
 
 
-def give_cookies(session, headers):
+def give_cookies(session: Any, headers: Mapping[str, Any] | None) -> None:
     """Hands the cookies that a program gives as a header to the session, which sends them."""
     jar = getattr(session, "cookies", None)
     if jar is None or not hasattr(jar, "set"):

@@ -1,5 +1,7 @@
 """A connection of a client without an event loop, and what its handlers may wait for."""
 
+from __future__ import annotations
+
 import contextlib
 import itertools
 import os
@@ -8,6 +10,11 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heartwire import _native
 
 #: What the thread runs handlers for.
 serving = threading.local()
@@ -16,23 +23,36 @@ serving = threading.local()
 _GLANCE = 5.0
 
 
+def check_threads() -> None:
+    """Refuses threads that are none: who waits for the network in one keeps all the others waiting too."""
+    library = threading.get_ident.__module__.partition(".")[0]
+    if library != "_thread":
+        raise RuntimeError(
+            f"{library} has replaced threads, and what waits for the network would wait for ever: "
+            f"let it patch everything but threads, as by patch_all(thread=False) of gevent"
+        )
+
+
 class Moment:
     """Something that happens once. Unlike `threading.Event`, it may be set or waited for by a signal
-    handler that interrupts another wait for it."""
+    handler that interrupts another wait for it. Several may share a condition, which is larger than all
+    the rest."""
 
-    def __init__(self):
-        self._condition = threading.Condition(threading.RLock())
+    __slots__ = ("_condition", "_is_set")
+
+    def __init__(self, condition: threading.Condition | None = None) -> None:
+        self._condition = condition or threading.Condition(threading.RLock())
         self._is_set = False
 
-    def is_set(self):
+    def is_set(self) -> bool:
         return self._is_set
 
-    def set(self):
+    def set(self) -> None:
         with self._condition:
             self._is_set = True
             self._condition.notify_all()
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: float | None = None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._condition:
             while not self._is_set:
@@ -46,51 +66,76 @@ class Moment:
 class Session:
     """A connection, from the moment when it is open, with the threads that run its handlers."""
 
-    def __init__(self, native, http):
+    __slots__ = (
+        "__weakref__",
+        "_claims",
+        "_lock",
+        "_releasing",
+        "early",
+        "ended",
+        "ender",
+        "handled",
+        "handlers",
+        "held",
+        "http",
+        "is_left",
+        "is_over",
+        "native",
+        "process",
+        "rests",
+        "settled",
+        "started",
+        "threads",
+    )
+
+    def __init__(self, native: _native.Connection, http: Any) -> None:
         self.native = native
         #: The HTTP session that it uses.
         self.http = http
         self.process = os.getpid()
         #: What the native part sees of the client.
-        self.handlers = None
+        self.handlers: Handlers | None = None
         #: Threads that run handlers, or wait to.
-        self.threads = []
+        self.threads: list[threading.Thread] = []
         self.started = itertools.count(1)
+        condition = threading.Condition(threading.RLock())
         #: The upgrade has succeeded or failed, or there is none to wait for.
-        self.settled = Moment()
+        self.settled = Moment(condition)
         #: Nothing is left to handle, and the disconnect handler has returned.
-        self.handled = Moment()
+        self.handled = Moment(condition)
         #: The same, and the client says so.
-        self.ended = Moment()
+        self.ended = Moment(condition)
         #: Whether `disconnect()` runs, after which the client is disconnected.
         self.is_left = False
+        #: Whether no thread will find the end.
+        self.rests = False
         #: Whether the client has left it: it does not connect again.
         self.is_over = False
         # A signal handler may come between any two steps of the thread that it interrupts.
         self._lock = threading.RLock()
         self._claims = itertools.count()
         #: What is sent before the upgrade waits for it, so that the server sees one transport only.
-        self.held = None
+        self.held: deque[str | bytes] | None = None
         self._releasing = threading.RLock()
         #: What has come and is for `pump()`.
-        self.early = deque()
+        self.early: list[tuple[str, Any]] = []
         #: The thread that runs the disconnect handler, while the state is not final yet.
-        self.ender = None
+        self.ender: int | None = None
 
     @property
-    def is_ending(self):
+    def is_ending(self) -> bool:
         """Whether the disconnect handler runs."""
         return self.ender is not None
 
-    def claim_end(self):
+    def claim_end(self) -> bool:
         """Whether the caller is the one to run the disconnect handler."""
         return next(self._claims) == 0
 
-    def begin_again(self):
+    def begin_again(self) -> None:
         self._claims = itertools.count()
 
     @contextlib.contextmanager
-    def ending(self):
+    def ending(self) -> Iterator[None]:
         """The calling thread runs the disconnect handler."""
         self.ender = threading.get_ident()
         try:
@@ -98,14 +143,14 @@ class Session:
         finally:
             self.ender = None
 
-    def check_wait(self):
+    def check_wait(self) -> None:
         """Refuses to wait for what the calling thread itself has to bring about."""
         if self.ender == threading.get_ident():
             raise RuntimeError(
                 "wait() in a disconnect handler: the connection ends when the handler returns"
             )
 
-    def end(self, client):
+    def end(self, client: Any) -> None:
         """Nothing more is to be handled."""
         try:
             was_open = self.handlers is not None
@@ -125,13 +170,13 @@ class Session:
             if not self.is_left:
                 self.ended.set()
 
-    def leave(self):
+    def leave(self) -> None:
         """The client is disconnected."""
         self.is_left = False
         if self.handled.is_set():
             self.ended.set()
 
-    def hold(self, data):
+    def hold(self, data: str | bytes) -> bool:
         """Whether a message is kept back."""
         with self._lock:
             if self.held is None:
@@ -139,7 +184,7 @@ class Session:
             self.held.append(data)
             return True
 
-    def release(self, send, seconds):
+    def release(self, send: Callable[[str | bytes], None], seconds: float) -> None:
         """Sends what was kept back; nothing is kept back after the last. Where another thread does so,
         waits for it, for some seconds at most. A signal handler goes on where its thread was."""
         if not self._releasing.acquire(blocking=False):
@@ -157,7 +202,7 @@ class Session:
         finally:
             self._releasing.release()
 
-    def leave_child(self):
+    def leave_child(self) -> None:
         """A handler has forked, and has returned in the child. As wherever a thread forks, the child ends
         with its last thread; that there is a thread of the network does not count."""
         if self.process == os.getpid():
@@ -167,12 +212,12 @@ class Session:
                 thread.join()
         os._exit(0)
 
-    def forget_thread(self, thread):
+    def forget_thread(self, thread: threading.Thread) -> None:
         """A thread runs handlers no longer, or never did."""
         with contextlib.suppress(ValueError):
             self.threads.remove(thread)
 
-    def join_threads(self, seconds):
+    def join_threads(self, seconds: float) -> None:
         """Waits for threads that have nothing left to do; those in handlers that block may stay."""
         deadline = time.monotonic() + seconds
         me = threading.current_thread()
@@ -181,37 +226,54 @@ class Session:
                 thread.join(max(deadline - time.monotonic(), 0))
 
 
+class Loop:
+    """What takes the place of python-engineio's thread: it lasts as long as the connection, whichever
+    threads run handlers."""
+
+    __slots__ = ("_ended",)
+
+    def __init__(self, session: Session) -> None:
+        self._ended = session.ended
+
+    def is_alive(self) -> bool:
+        return not self._ended.is_set()
+
+    def join(self, timeout: float | None = None) -> None:
+        with waiting():
+            self._ended.wait(timeout)
+
+
 class Handlers:
     """What the native part sees of a client: its handlers, for one session."""
 
     __slots__ = ("_client", "_handle_error", "_session", "_sink")
 
-    def __init__(self, client, session):
+    def __init__(self, client: Any, session: Session) -> None:
         self._client = client
-        self._session = session
-        self._sink = client._sink
-        self._handle_error = client._handle_error
+        self._session: Session | None = session
+        self._sink: Callable[[], Callable[[Any], Any] | None] = client._sink
+        self._handle_error: Callable[[BaseException], None] = client._handle_error
 
     @property
-    def handlers(self):
+    def handlers(self) -> Any:
         client = self._client
         return {} if client is None else client.handlers
 
-    def release(self):
+    def release(self) -> None:
         """Lets go of the client, which the native part would keep for ever."""
         self._handle_error = report_error
         self._sink = _no_sink
         self._client = self._session = None
 
-    def _handle_result(self, result):
+    def _handle_result(self, result: Any) -> None:
         pass
 
-    def _handle_event(self, name, facts):
+    def _handle_event(self, name: str, facts: dict[str, Any]) -> None:
         client = self._client
         if client is not None:
             client._handle_event(self._session, name, facts)
 
-    def _start_dispatcher(self):
+    def _start_dispatcher(self) -> None:
         client = self._client
         if client is not None and not sys.is_finalizing():
             client._start_dispatcher(self._session)
@@ -221,25 +283,25 @@ class Waiting:
     """What the native part sees instead while `connect()` waits for the upgrade and there is no thread
     that runs handlers: everything else is kept for `pump()`."""
 
-    handlers = {}
+    handlers: dict[str, Any] = {}
 
-    def __init__(self, client, session):
+    def __init__(self, client: Any, session: Session) -> None:
         self._client = client
         self._session = session
 
-    def _sink(self):
+    def _sink(self) -> Callable[[Any], None]:
         return self._keep
 
-    def _keep(self, data):
+    def _keep(self, data: Any) -> None:
         self._session.early.append(("message", data))
 
-    def _handle_result(self, result):
+    def _handle_result(self, result: Any) -> None:
         pass
 
-    def _handle_error(self, error):
+    def _handle_error(self, error: BaseException) -> None:
         self._client._handle_error(error)
 
-    def _handle_event(self, name, facts):
+    def _handle_event(self, name: str, facts: dict[str, Any]) -> None:
         if name in ("upgraded", "upgrade_failed"):
             self._client._handle_event(self._session, name, facts)
             return
@@ -248,7 +310,7 @@ class Waiting:
             self._session.settled.set()
 
 
-def report_error(error):
+def report_error(error: BaseException) -> None:
     """An exception that nobody else hears of is the thread's."""
     if not isinstance(error, SystemExit):
         thread = threading.current_thread()
@@ -256,12 +318,12 @@ def report_error(error):
         threading.excepthook(threading.ExceptHookArgs(arguments))
 
 
-def _no_sink():
+def _no_sink() -> None:
     return None
 
 
 @contextlib.contextmanager
-def waiting():
+def waiting() -> Iterator[None]:
     """What happens within waits, perhaps for another handler of the client that this thread serves."""
     native = getattr(serving, "native", None)
     if native is None:
@@ -277,17 +339,20 @@ def waiting():
 class Event(threading.Event):
     """An event that a handler may wait for, though other handlers set it."""
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: float | None = None) -> bool:
         if self.is_set() or getattr(serving, "native", None) is None:
             return super().wait(timeout)
         with waiting():
             return super().wait(timeout)
 
 
-class Queue(queue.Queue):
+class Queue(queue.Queue[Any]):
     """A queue that a handler may read from, though other handlers fill it."""
 
-    def get(self, block=True, timeout=None):
+    #: What it raises when it is empty.
+    Empty = queue.Empty
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
         if not block or getattr(serving, "native", None) is None:
             return super().get(block, timeout)
         with waiting():

@@ -1,20 +1,26 @@
 """From the arguments that python-engineio's clients take, to the options of the native part."""
 
+from __future__ import annotations
+
 import base64
 import os
 import sys
 import urllib.parse
+from collections.abc import Mapping
+from typing import Any
 
 from heartwire.engineio import _certificates, _cookies, _websocket_options, exceptions
 from heartwire.engineio._websocket_options import as_bytes
 
 
-def options(client, url, headers, path):
+def options(
+    client: Any, url: str, headers: Mapping[str, Any] | None, path: str
+) -> tuple[str, dict[str, Any], list[tuple[str, str]]]:
     """The address, the options for a connection of `client`, and the cookies that it has for the
     server."""
     url = _check_url(url)
     sent = [(str(name), as_bytes(value)) for name, value in (headers or {}).items()]
-    found = {
+    found: dict[str, Any] = {
         "path": path,
         "headers": sent,
         "websocket_headers": [],
@@ -32,7 +38,8 @@ def options(client, url, headers, path):
         found["retry_first"] = given.pop("retry_first", False)
         found["reconnect"] = given
     session = client.http
-    cookies = []
+    cookies: list[tuple[str, str]] = []
+    tls: dict[str, Any] = {}
     if session is None:
         tls = _verification(client.ssl_verify, True)
         websocket_tls = tls
@@ -41,7 +48,6 @@ def options(client, url, headers, path):
         cookies = _cookies.of_session(session, endpoint.geturl())
         if is_left_to_session(session):
             # What is said here is for WebSockets: requests are the session's own.
-            tls = {}
             websocket_tls = _from_left_session(session, client.ssl_verify, url, found)
         else:
             url, tls = _from_session(session, client.ssl_verify, url, found)
@@ -67,7 +73,7 @@ def options(client, url, headers, path):
     return url, found, cookies
 
 
-def is_left_to_session(session):
+def is_left_to_session(session: Any) -> bool:
     """Whether the session does more than options can say, so that it has to send requests itself."""
     if session is None:
         return False
@@ -80,10 +86,11 @@ def is_left_to_session(session):
     auth = session.auth
     known = auth is None or isinstance(auth, (tuple, requests.auth.HTTPBasicAuth))
     replaced = "request" in vars(session) or "send" in vars(session)
-    return not plain or hooks or replaced or not known or len(adapters) != 2
+    left: bool = not plain or hooks or replaced or not known or len(adapters) != 2
+    return left
 
 
-def _adopt_urls(client, url, path, found):
+def _adopt_urls(client: Any, url: str, path: str, found: dict[str, Any]) -> str:
     """Lets methods that a program has replaced say where requests go. Returns the address."""
     if client._replaces("_get_url_timestamp"):
         # Requests are left to Python then, which asks again for each.
@@ -109,7 +116,7 @@ def _adopt_urls(client, url, path, found):
     return f"{scheme}://{place}/"
 
 
-def _check_url(url):
+def _check_url(url: str) -> str:
     parsed = urllib.parse.urlparse(url)
     if not parsed.netloc:
         raise exceptions.InvalidURL(
@@ -121,12 +128,12 @@ def _check_url(url):
     return urllib.parse.urlunparse(parsed)
 
 
-def _web_url(url):
+def _web_url(url: str) -> str:
     """The same address, as requests have it."""
     return "http" + url[2:] if url.startswith("ws") else url
 
 
-def _verification(verify, trust_env):
+def _verification(verify: Any, trust_env: bool) -> dict[str, Any]:
     """The options of TLS for what `ssl_verify` or `session.verify` says."""
     if verify is True:
         verify = _certificates.authorities_of_environment(trust_env) or True
@@ -135,7 +142,9 @@ def _verification(verify, trust_env):
     return {} if verify else {"accept_any": True}
 
 
-def _from_session(session, ssl_verify, url, found):
+def _from_session(
+    session: Any, ssl_verify: Any, url: str, found: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
     """What a `requests.Session` knows, for every request. Returns the address and the options of TLS."""
     found["headers"] += _headers(session, found["headers"])
     proxies, trust_env = dict(session.proxies or {}), session.trust_env
@@ -152,7 +161,9 @@ def _from_session(session, ssl_verify, url, found):
     return urllib.parse.urlunparse(parsed._replace(query=query)), _tls(session, ssl_verify)
 
 
-def _from_left_session(session, ssl_verify, url, found):
+def _from_left_session(
+    session: Any, ssl_verify: Any, url: str, found: dict[str, Any]
+) -> dict[str, Any]:
     """What a session that sends requests itself has to say about WebSockets. Returns the options of TLS."""
     found["websocket_headers"] += _headers(session, found["headers"])
     found["queries"] += [
@@ -173,7 +184,7 @@ def _from_left_session(session, ssl_verify, url, found):
     return _tls(session, ssl_verify)
 
 
-def _from_aiohttp(session, ssl_verify, found):
+def _from_aiohttp(session: Any, ssl_verify: Any, found: dict[str, Any]) -> dict[str, Any]:
     proxy = getattr(session, "_default_proxy", None)
     if proxy:
         auth = getattr(session, "_default_proxy_auth", None)
@@ -190,7 +201,7 @@ def _from_aiohttp(session, ssl_verify, found):
     return _verification(given is not False and ssl_verify, session.trust_env)
 
 
-def _tls(session, ssl_verify):
+def _tls(session: Any, ssl_verify: Any) -> dict[str, Any]:
     verify = ssl_verify
     own = getattr(session, "verify", True)
     if verify is True and own is not None:
@@ -202,11 +213,11 @@ def _tls(session, ssl_verify):
     return tls
 
 
-def _headers(session, before):
+def _headers(session: Any, before: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
     """The headers of a session, but those that have been given already."""
     given = {name.lower() for name, _ in before}
     library = ("user-agent", "accept-encoding", "accept", "connection")
-    found = []
+    found: list[tuple[str, bytes]] = []
     for name, value in dict(getattr(session, "headers", None) or {}).items():
         if name.lower() in given or value is None:
             continue
@@ -214,7 +225,7 @@ def _headers(session, before):
         if name.lower() in library and _is_default(name, value):
             continue
         found.append((str(name), as_bytes(value)))
-    auth = getattr(session, "auth", None)
+    auth: Any = getattr(session, "auth", None)
     if hasattr(auth, "username") and hasattr(auth, "password"):
         auth = (auth.username, auth.password)
     elif hasattr(auth, "login"):
@@ -226,13 +237,13 @@ def _headers(session, before):
     return found
 
 
-def _is_default(name, value):
+def _is_default(name: str, value: Any) -> bool:
     if name.lower() == "user-agent":
         return str(value).startswith(("python-requests/", "python-httpx/"))
     return True
 
 
-def _proxy(proxies, url):
+def _proxy(proxies: dict[str, str], url: str) -> str | None:
     """The proxy that a session of requests would take."""
     if not proxies:
         return None
@@ -244,14 +255,14 @@ def _proxy(proxies, url):
     return None
 
 
-def _websocket_proxy(proxies, url, found):
+def _websocket_proxy(proxies: dict[str, str], url: str, found: dict[str, Any]) -> None:
     secure = urllib.parse.urlsplit(url).scheme in ("https", "wss")
     proxy = proxies.get("wss" if secure else "ws")
     if proxy:
         found["websocket_proxy"] = (proxy, proxies.get("no_proxy") or "")
 
 
-def _pairs(params):
+def _pairs(params: Any) -> list[tuple[Any, Any]]:
     if not params:
         return []
     if isinstance(params, str):
@@ -259,7 +270,7 @@ def _pairs(params):
     return list(params.items()) if hasattr(params, "items") else list(params)
 
 
-def _combine_cookies(found):
+def _combine_cookies(found: dict[str, Any]) -> None:
     """A WebSocket's own cookies come beside those of every request, not in their place."""
     own = found["websocket_headers"]
     every = b"; ".join(value for name, value in found["headers"] if name.lower() == "cookie")

@@ -1,17 +1,89 @@
 """`websocket_extra_options`: what programs say about WebSockets, in the words of websocket-client or of
 aiohttp. It concerns WebSockets alone. A word that has no meaning here is refused, never ignored."""
 
+from __future__ import annotations
+
 import os
+import re
 import ssl
 import urllib.parse
+from collections.abc import Mapping
+from typing import Any
 
 from heartwire.engineio import _certificates
 
 
-def apply_for_threads(given, url, found, tls):
+#: Cipher suites of TLS 1.2, by their names in OpenSSL, the best first.
+_SUITES = {
+    "ECDHE-ECDSA-AES256-GCM-SHA384": "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "ECDHE-ECDSA-AES128-GCM-SHA256": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "ECDHE-ECDSA-CHACHA20-POLY1305": "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "ECDHE-RSA-AES256-GCM-SHA384": "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "ECDHE-RSA-AES128-GCM-SHA256": "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "ECDHE-RSA-CHACHA20-POLY1305": "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+}
+
+#: What OpenSSL calls suites that have something in common, and what their names have in common then.
+_COMMON = {
+    "AES": "AES",
+    "AES128": "AES128",
+    "AES256": "AES256",
+    "AESGCM": "GCM",
+    "ALL": "",
+    "CHACHA20": "CHACHA20",
+    "DEFAULT": "",
+    "ECDHE": "ECDHE",
+    "ECDSA": "ECDSA",
+    "EECDH": "ECDHE",
+    "HIGH": "",
+    "aECDSA": "ECDSA",
+    "aRSA": "RSA",
+    "kECDHE": "ECDHE",
+    "kEECDH": "ECDHE",
+}
+
+#: Why there is no option of websocket-client.
+_NOT_FOR_THREADS = {
+    "class_": "there is no object of websocket-client's",
+    "dispatcher": "the network has a thread of its own",
+    "fire_cont_frame": "messages arrive whole",
+    "http_proxy_timeout": "what a proxy takes is a part of timeout",
+    "redirect_limit": "ten redirects are followed",
+    "skip_utf8_validation": "text is always checked",
+    "socket": "the network opens its sockets itself, which sockopt is for",
+    "suppress_host": "HTTP/1.1 wants a Host header",
+}
+
+#: Why there is no option of aiohttp.
+_NOT_FOR_ASYNCIO = {
+    "autoclose": "a WebSocket that is closed has ended",
+    "autoping": "pings are always answered",
+    "compress": "messages are not compressed",
+    "decode_text": "text messages are strings",
+    "fingerprint": "certificates are known by their authority",
+    "heartbeat": "the server sends pings, as Engine.IO has it",
+    "max_msg_size": "max_message of the client says that for every transport",
+    "method": "WebSockets begin with GET",
+    "proxy_headers": "a proxy is told a name and a password only, by proxy_auth",
+    "receive_timeout": "the server says how long it may be silent, as ping_interval and ping_timeout",
+    "timeout": "close_timeout of the client says that for every transport",
+}
+
+#: Why there is no option of `sslopt`.
+_NOT_OF_TLS = {
+    "cert_chain": "certfile may have a whole chain",
+    "context": "what it holds cannot all be read; name ca_certs, certfile, ciphers and so on instead",
+    "ecdh_curve": "the safest that both sides have is taken",
+    "ssl_version": "TLS 1.2 and 1.3 are spoken, the newest that both sides have",
+}
+
+
+def apply_for_threads(
+    given: Mapping[str, Any], url: str, found: dict[str, Any], tls: dict[str, Any]
+) -> dict[str, Any]:
     """Reads the words of websocket-client's `create_connection`. Returns the options of TLS."""
     given = dict(given)
-    headers = found["websocket_headers"]
+    headers: list[tuple[str, bytes]] = found["websocket_headers"]
     header = given.pop("header", None) or {}
     if not isinstance(header, dict):
         header = dict(line.split(":", 1) for line in header)
@@ -26,24 +98,38 @@ def apply_for_threads(given, url, found, tls):
     suppressed = given.pop("suppress_origin", False)
     if not suppressed and not _has(found["headers"] + headers, "origin"):
         headers.append(("Origin", as_bytes(origin or _origin_of(url))))
-    # Sockets may always be used by several threads here.
-    given.pop("enable_multithread", None)
     timeout = given.pop("timeout", None)
     if timeout is not None:
         found["websocket_timeout"] = timeout
     subprotocols = given.pop("subprotocols", None)
     if subprotocols:
         found["subprotocols"] = list(subprotocols)
+    sockopt = given.pop("sockopt", None)
+    if sockopt:
+        found["sockopt"] = [(level, name, value) for level, name, value in sockopt]
     tls = _apply_sslopt(given.pop("sslopt", None), tls)
     _apply_proxy(given, url, found)
-    _refuse(given)
+    # These say what is so anyway.
+    _drop_usual(
+        given,
+        {
+            "enable_multithread": given.get("enable_multithread"),
+            "fire_cont_frame": False,
+            "skip_utf8_validation": False,
+            "socket": None,
+            "suppress_host": False,
+        },
+    )
+    _refuse(given, _NOT_FOR_THREADS)
     return tls
 
 
-def apply_for_asyncio(given, url, found, tls):
+def apply_for_asyncio(
+    given: Mapping[str, Any], url: str, found: dict[str, Any], tls: dict[str, Any]
+) -> dict[str, Any]:
     """Reads the words of aiohttp's `ClientSession.ws_connect`. Returns the options of TLS."""
     given = dict(given)
-    headers = found["websocket_headers"]
+    headers: list[tuple[str, bytes]] = found["websocket_headers"]
     _add_headers(headers, given.pop("headers", None) or {})
     origin = given.pop("origin", None)
     if origin:
@@ -55,12 +141,18 @@ def apply_for_asyncio(given, url, found, tls):
     if params:
         pairs = params.items() if hasattr(params, "items") else params
         found["queries"] += [("websocket", str(key), str(value)) for key, value in pairs]
-    given_tls = given.pop("ssl", True)
-    if given_tls is False:
+    login = given.pop("auth", None)
+    if login:
+        headers.append(("Authorization", as_bytes(login.encode())))
+    given_tls = given.pop("ssl_context", None) or given.pop("ssl", True)
+    if given_tls is False or given.pop("verify_ssl", True) is False:
         tls = {"accept_any": True}
     elif given_tls is not None and given_tls is not True:
         if not isinstance(given_tls, ssl.SSLContext):
-            raise TypeError("websocket_extra_options: ssl: only False or an SSLContext")
+            raise TypeError(
+                f"websocket_extra_options: ssl: {type(given_tls).__name__} is not available, "
+                "only False or an SSLContext"
+            )
         tls = _certificates.from_context(given_tls)
     name = given.pop("server_hostname", None)
     if name:
@@ -70,21 +162,24 @@ def apply_for_asyncio(given, url, found, tls):
     if proxy:
         found["websocket_proxy"] = (with_user(str(proxy), auth), "")
     # These say what is so anyway.
-    for key, usual in {
-        "autoclose": True,
-        "autoping": True,
-        "compress": 0,
-        "heartbeat": None,
-        "method": "GET",
-        "receive_timeout": None,
-    }.items():
-        if key in given and given[key] == usual:
-            del given[key]
-    _refuse(given)
+    _drop_usual(
+        given,
+        {
+            "autoclose": True,
+            "autoping": True,
+            "compress": 0,
+            "decode_text": True,
+            "heartbeat": None,
+            "method": "GET",
+            "proxy_headers": None,
+            "receive_timeout": None,
+        },
+    )
+    _refuse(given, _NOT_FOR_ASYNCIO)
     return tls
 
 
-def _apply_sslopt(sslopt, tls):
+def _apply_sslopt(sslopt: Mapping[str, Any] | None, tls: dict[str, Any]) -> dict[str, Any]:
     if not sslopt:
         place = os.environ.get("WEBSOCKET_CLIENT_CA_BUNDLE")
         if place and not tls.get("accept_any"):
@@ -111,11 +206,48 @@ def _apply_sslopt(sslopt, tls):
     name = given.pop("server_hostname", None)
     if name:
         found["server_name"] = name
-    _refuse(given, "sslopt: ")
+    ciphers = given.pop("ciphers", None)
+    if ciphers:
+        found["cipher_suites"] = _cipher_suites(ciphers)
+    version = given.pop("ssl_version", None)
+    if version not in (None, ssl.PROTOCOL_TLS, ssl.PROTOCOL_TLS_CLIENT):
+        given["ssl_version"] = version
+    _refuse(given, _NOT_OF_TLS, "sslopt: ")
     return found
 
 
-def _apply_proxy(given, url, found):
+def _cipher_suites(wanted: str) -> list[str]:
+    """The suites of TLS 1.2 that a list of OpenSSL's leaves, as `SSLContext.set_ciphers` takes it."""
+    chosen: list[str] = []
+    barred: set[str] = set()
+    for word in re.split("[:, ]+", wanted.strip()):
+        if word.startswith(("!", "-")):
+            # What is not here need not be barred.
+            barred.update(_SUITES[name] for name in _suites_of(word[1:]))
+        elif "@" in word and word != "@STRENGTH":
+            raise TypeError(
+                f"websocket_extra_options: sslopt: ciphers: {word} is not available: "
+                "it is about weaker ciphers, which there are none of"
+            )
+        else:
+            chosen += [name for name in _suites_of(word.lstrip("+")) if name not in chosen]
+    found = [_SUITES[name] for name in chosen if _SUITES[name] not in barred]
+    if not found:
+        raise TypeError(
+            f"websocket_extra_options: sslopt: ciphers: {wanted!r} leaves none of {', '.join(_SUITES)}"
+        )
+    return found
+
+
+def _suites_of(word: str) -> list[str]:
+    """The suites that a word of OpenSSL's stands for: a name, or what several have in common."""
+    if word in _SUITES:
+        return [word]
+    parts = [_COMMON.get(part) for part in word.split("+")]
+    return [name for name in _SUITES if all(part is not None and part in name for part in parts)]
+
+
+def _apply_proxy(given: dict[str, Any], url: str, found: dict[str, Any]) -> None:
     host, port = given.pop("http_proxy_host", None), given.pop("http_proxy_port", None)
     auth = given.pop("http_proxy_auth", None)
     kind = given.pop("proxy_type", None) or "http"
@@ -131,7 +263,7 @@ def _apply_proxy(given, url, found):
         found["websocket_proxy"] = None
 
 
-def with_user(url, auth):
+def with_user(url: str, auth: Any) -> str:
     """The address of a proxy, with the name and password that it asks for."""
     if not auth:
         return url
@@ -141,7 +273,7 @@ def with_user(url, auth):
     return urllib.parse.urlunsplit(parsed._replace(netloc=f"{user}:{password}@{place}"))
 
 
-def _origin_of(url):
+def _origin_of(url: str) -> str:
     """What a page of the server itself would say."""
     parsed = urllib.parse.urlsplit(url)
     secure = parsed.scheme in ("https", "wss")
@@ -151,7 +283,7 @@ def _origin_of(url):
     return f"http{'s' if secure else ''}://{host}{port}"
 
 
-def add_cookie(headers, cookie):
+def add_cookie(headers: list[tuple[str, bytes]], cookie: Any) -> None:
     """Adds to the cookies that are sent."""
     for place, (name, value) in enumerate(headers):
         if name.lower() == "cookie":
@@ -160,7 +292,7 @@ def add_cookie(headers, cookie):
     headers.append(("Cookie", as_bytes(cookie)))
 
 
-def as_bytes(value):
+def as_bytes(value: Any) -> bytes:
     """The value of a header."""
     if isinstance(value, bytes):
         return value
@@ -171,19 +303,25 @@ def as_bytes(value):
         return str(value).encode()
 
 
-def _add_headers(headers, given):
+def _add_headers(headers: list[tuple[str, bytes]], given: Mapping[str, Any]) -> None:
     headers.extend((str(name).strip(), as_bytes(_stripped(value))) for name, value in given.items())
 
 
-def _stripped(value):
+def _stripped(value: Any) -> bytes | str:
     return value if isinstance(value, bytes) else str(value).strip()
 
 
-def _has(headers, wanted):
+def _has(headers: list[tuple[str, bytes]], wanted: str) -> bool:
     return any(name.lower() == wanted for name, _ in headers)
 
 
-def _refuse(given, place=""):
-    if given:
-        names = ", ".join(sorted(given))
-        raise TypeError(f"websocket_extra_options: {place}{names} cannot be used here")
+def _drop_usual(given: dict[str, Any], usual: Mapping[str, Any]) -> None:
+    for key, value in usual.items():
+        if key in given and given[key] == value:
+            del given[key]
+
+
+def _refuse(given: Mapping[str, Any], reasons: Mapping[str, str], place: str = "") -> None:
+    for name in sorted(given):
+        why = reasons.get(name, "it is not known here")
+        raise TypeError(f"websocket_extra_options: {place}{name} is not available: {why}")

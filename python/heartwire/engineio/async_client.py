@@ -1,5 +1,7 @@
 """A client for asyncio."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import queue
@@ -7,6 +9,8 @@ import signal
 import threading
 import weakref
 from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from heartwire import _native
 from heartwire.engineio import _connecting, _sending, _settings, base_client, exceptions, packet
@@ -18,6 +22,8 @@ _SENT, _CLOSED, _FULL = (
 )
 _MORE, _ENDED = _native.Connection.MORE, _native.Connection.ENDED
 
+T = TypeVar("T", bound="asyncio.Future[Any]")
+
 #: Events that are handled before other tasks have their turn.
 _BATCH = 256
 
@@ -28,13 +34,13 @@ async_signal_handler_set = False
 _handling_loop = None
 
 #: Tasks that nobody else holds.
-task_reference_holder = set()
+task_reference_holder: set[asyncio.Future[Any]] = set()
 
 
-def async_signal_handler():
+def async_signal_handler() -> None:
     """Disconnects every client at Ctrl-C, and cancels what runs."""
 
-    async def _stop():
+    async def _stop() -> None:
         running = asyncio.current_task()
         for client in base_client.connected_clients[:]:
             if client.is_asyncio_based():
@@ -48,7 +54,7 @@ def async_signal_handler():
     _hold(asyncio.ensure_future(_stop()))
 
 
-def _hold(task):
+def _hold(task: T) -> T:
     task_reference_holder.add(task)
     task.add_done_callback(task_reference_holder.discard)
     return task
@@ -57,13 +63,13 @@ def _hold(task):
 class _Session:
     """A connection, from the attempt to its end, and its place in an event loop."""
 
-    def __init__(self, client, native, http):
+    def __init__(self, client: AsyncClient, native: _native.Connection, http: Any) -> None:
         self.client = client
         self.native = native
         #: The HTTP session that it uses.
         self.http = http
         self.loop = asyncio.get_running_loop()
-        self.opened = self.loop.create_future()
+        self.opened: asyncio.Future[_native.Handshake] = self.loop.create_future()
         #: The upgrade has succeeded or failed, or there is none to wait for.
         self.settled = asyncio.Event()
         #: The last handler has returned.
@@ -72,35 +78,35 @@ class _Session:
         #: Whether the client has left it: it does not connect again.
         self.is_over = False
         #: What is sent before the upgrade waits for it, so that the server sees one transport only.
-        self.held = None
+        self.held: deque[str | bytes] | None = None
         self.releasing = asyncio.Lock()
         #: The task that runs the disconnect handler, while the state is not final yet.
-        self.ender = None
+        self.ender: asyncio.Task[Any] | None = None
         self.begins = False
         #: The handler that others wait for: where they run one after the other, and at the end and the
         #: beginning of a connection that is one of several.
-        self.running = None
+        self.running: asyncio.Future[Any] | None = None
         #: The disconnect handler of a connection that has broken, while it runs.
-        self.farewell = None
+        self.farewell: asyncio.Task[None] | None = None
         self.requests = native.requests
         self.descriptor = native.descriptor()
         self.loop.add_reader(self.descriptor, self._look)
         #: Ends when the event loop does.
-        self.guard = None
+        self.guard: Any = None
 
     @property
-    def is_ending(self):
+    def is_ending(self) -> bool:
         """Whether the disconnect handler runs."""
         return self.ender is not None
 
-    def claim_end(self):
+    def claim_end(self) -> bool:
         """Whether the caller is the one to run the disconnect handler."""
         first = not self.is_claimed
         self.is_claimed = True
         return first
 
     @contextlib.contextmanager
-    def ending(self):
+    def ending(self) -> Iterator[None]:
         """The current task runs the disconnect handler."""
         self.ender = asyncio.current_task()
         try:
@@ -108,21 +114,21 @@ class _Session:
         finally:
             self.ender = None
 
-    def check_wait(self):
+    def check_wait(self) -> None:
         """Refuses to wait for what the current task itself has to bring about."""
         if self.ender is not None and self.ender is asyncio.current_task():
             raise RuntimeError(
                 "wait() in a disconnect handler: the connection ends when the handler returns"
             )
 
-    async def begin(self):
+    async def begin(self) -> None:
         """Handlers are called from now on."""
         self.begins = True
         self.guard = _watch_loop(self)
         await self.guard.__anext__()
         self._look()
 
-    def leave(self):
+    def leave(self) -> None:
         """Nothing more is wanted of the connection."""
         with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
             self.loop.remove_reader(self.descriptor)
@@ -133,7 +139,7 @@ class _Session:
         finally:
             self.settled.set()
 
-    async def close_http(self):
+    async def close_http(self) -> None:
         """An HTTP session that the client has made itself is for one connection."""
         http, self.http = self.http, None
         client = self.client
@@ -148,7 +154,7 @@ class _Session:
                 if asyncio.iscoroutine(closing):
                     await closing
 
-    def abandon(self):
+    def abandon(self) -> None:
         """The event loop ends, and nobody has disconnected. What was sent is still delivered; handlers
         are not called any more."""
         if self.ended.is_set():
@@ -163,7 +169,7 @@ class _Session:
             client._forget()
             client._reset()
 
-    def _look(self):
+    def _look(self) -> None:
         self.native.heard()
         if self.requests is not None:
             while (exchange := self.requests.take_now()) is not None:
@@ -189,7 +195,7 @@ class _Session:
                 else:
                     self.farewell.add_done_callback(lambda _: self._end())
 
-    def _end(self):
+    def _end(self) -> None:
         if self.ended.is_set():
             return
         self.ended.set()
@@ -200,7 +206,7 @@ class _Session:
         if self.guard is not None:
             _hold(self.loop.create_task(self.guard.aclose()))
 
-    def _look_for_handshake(self):
+    def _look_for_handshake(self) -> None:
         if self.opened.done():
             return
         try:
@@ -214,41 +220,41 @@ class _Session:
     # What the native part calls.
 
     @property
-    def handlers(self):
+    def handlers(self) -> Any:
         return self.client.handlers
 
-    def _sink(self):
+    def _sink(self) -> Callable[[Any], Any] | None:
         return self.client._sink()
 
-    def _handle_result(self, result):
+    def _handle_result(self, result: Any) -> None:
         task = self.client._handle_result(result)
         if task is not None and self.client.ordered:
             self.await_first(task)
 
-    def await_first(self, task):
+    def await_first(self, task: asyncio.Future[Any]) -> None:
         """Handles nothing else before the task is done."""
         self.running = task
         task.add_done_callback(self._go_on)
 
-    def await_no_more(self):
+    def await_no_more(self) -> None:
         """Handles what is left, though the current task is not done: it ends the connection."""
         if self.running is not None and self.running is asyncio.current_task():
             self.running.remove_done_callback(self._go_on)
             self._go_on(self.running)
 
-    def _go_on(self, _):
+    def _go_on(self, _: object) -> None:
         self.running = None
         if not self.ended.is_set():
             self._look()
 
-    def _handle_error(self, error):
+    def _handle_error(self, error: BaseException) -> None:
         self.client._handle_error(error)
 
-    def _handle_event(self, name, facts):
+    def _handle_event(self, name: str, facts: Any) -> None:
         self.client._handle_event(self, name, facts)
 
 
-async def _watch_loop(session):
+async def _watch_loop(session: _Session) -> AsyncIterator[None]:
     """Event loops that end close the asynchronous generators that they have begun: this one tells the
     connection."""
     try:
@@ -259,35 +265,53 @@ async def _watch_loop(session):
 
 
 class AsyncClient(base_client.BaseClient):
-    """An Engine.IO client for asyncio. See `Client` for the arguments; `http_session` is an
-    `aiohttp.ClientSession`, or a function or coroutine function that makes one.
+    """An Engine.IO client for asyncio. See `Client` for the arguments and for what can be read;
+    `http_session` is an `aiohttp.ClientSession`, or a function or coroutine function that makes one, and
+    `websocket_extra_options` are in the words of aiohttp's `ClientSession.ws_connect`.
 
     Handlers may be functions or coroutine functions. Functions run one after the other in the order of
     arrival; coroutines start in that order, each as a task, and with `ordered` none before the one before
     it has returned. `dispatch` is not for this client: its handlers run on the event loop.
 
-    ::
-
-        client = AsyncClient()
-
-        @client.on('message')
-        async def on_message(data):
-            print(data)
-
-        await client.connect('http://localhost:5000')
-        await client.send('hello')
-        await client.wait()
+    >>> import asyncio
+    >>> async def main():
+    ...     client = AsyncClient()
+    ...     arrived = client.create_queue()
+    ...
+    ...     @client.on("message")
+    ...     async def on_message(data):
+    ...         await arrived.put(data)
+    ...
+    ...     await client.connect("http://localhost:5000")
+    ...     await client.send("hello")
+    ...     print(await arrived.get())
+    ...     await client.disconnect()
+    >>> asyncio.run(main())
+    hello
     """
 
-    def _base(self):
+    def _base(self) -> type[base_client.BaseClient]:
         return AsyncClient
 
-    def is_asyncio_based(self):
+    def _choose_dispatch(self, dispatch: str | None) -> str:
+        if dispatch is not None:
+            raise TypeError("dispatch: the handlers of an AsyncClient run on its event loop")
+        return "loop"
+
+    def is_asyncio_based(self) -> bool:
         """Whether this is an asyncio client."""
         return True
 
-    async def connect(self, url, headers=None, transports=None, engineio_path="engine.io"):
-        """Connects to a server. See `Client.connect`."""
+    async def connect(
+        self,
+        url: str,
+        headers: Mapping[str, Any] | None = None,
+        transports: list[str] | str | None = None,
+        engineio_path: str = "engine.io",
+    ) -> bool | None:
+        """Connects to a server, and returns when the connection is open and has the transport that it will
+        have. Arguments and errors are those of `Client.connect`. Who is cancelled here has no
+        connection."""
         self._handle_signals()
         self._leave_dead_loop()
         self._leave_ended_session()
@@ -295,18 +319,25 @@ class AsyncClient(base_client.BaseClient):
             raise ValueError("Client is not in a disconnected state")
         self.transports = self._choose_transports(transports)
         connect = getattr(self, f"_connect_{self.transports[0]}")
-        return await connect(url, headers or {}, engineio_path)
+        opened: bool | None = await connect(url, headers or {}, engineio_path)
+        return opened
 
-    async def _connect_polling(self, url, headers, engineio_path):
+    async def _connect_polling(
+        self, url: str, headers: Mapping[str, Any], engineio_path: str
+    ) -> bool | None:
         """Opens a session by polling, and upgrades it where that is wanted."""
         return await self._open(url, headers, engineio_path, "polling")
 
-    async def _connect_websocket(self, url, headers, engineio_path):
+    async def _connect_websocket(
+        self, url: str, headers: Mapping[str, Any], engineio_path: str
+    ) -> bool | None:
         """Opens a session with a WebSocket."""
         return await self._open(url, headers, engineio_path, "websocket")
 
-    async def _open(self, url, headers, engineio_path, way):
-        self.queue = self.create_queue()
+    async def _open(
+        self, url: str, headers: Mapping[str, Any], engineio_path: str, way: str
+    ) -> bool:
+        self._renew_queue()
         left = await self._make_http()
         try:
             url, options, cookies = _settings.options(self, url, headers, engineio_path)
@@ -338,7 +369,7 @@ class AsyncClient(base_client.BaseClient):
         await self._enter(session, facts)
         return True
 
-    async def _make_http(self):
+    async def _make_http(self) -> bool:
         """Makes the HTTP session, if it is left to a function. Says whether it sends requests itself."""
         if self.http_factory is not None and (self.http is None or _is_closed(self.http)):
             made = self.http_factory()
@@ -350,7 +381,7 @@ class AsyncClient(base_client.BaseClient):
             self.http = aiohttp.ClientSession()
         return wanted or _settings.is_left_to_session(self.http)
 
-    async def _drop_http(self):
+    async def _drop_http(self) -> None:
         http = self.http
         if http is not None and not self.external_http:
             self.http = None
@@ -359,15 +390,11 @@ class AsyncClient(base_client.BaseClient):
                 if asyncio.iscoroutine(closing):
                     await closing
 
-    async def _enter(self, session, facts):
+    async def _enter(self, session: _Session, facts: _native.Handshake) -> None:
         """A connection is open: the handlers begin to work."""
         self._session = session
         self._note_handshake(facts)
-        upgrades = (
-            self.current_transport == "polling"
-            and "websocket" in self.upgrades
-            and "websocket" in self.transports
-        )
+        upgrades = self._awaits_upgrade(facts)
         if upgrades:
             session.held = deque()
         self.state = "connected"
@@ -405,9 +432,11 @@ class AsyncClient(base_client.BaseClient):
         finally:
             await self._release(session)
 
-    async def wait(self):
-        """Waits until the connection has ended: the last one, if a handler connects again. Cancelling
-        this leaves the connection alone."""
+    async def wait(self) -> None:
+        """Waits until the connection has ended: the last one, if a handler connects again. Returns at once
+        where there is none. Cancelling this leaves the connection alone.
+
+        Raises `RuntimeError` in a disconnect handler, whose return is what ends the connection."""
         self._leave_dead_loop()
         session = self._session
         while session is not None:
@@ -417,8 +446,8 @@ class AsyncClient(base_client.BaseClient):
                 return
             session = self._session
 
-    async def send(self, data):
-        """Sends a message. See `Client.send`."""
+    async def send(self, data: Any) -> None:
+        """Sends a message, as `Client.send` does. Waits only where too much waits already."""
         if self._replaces("_send_packet"):
             await self._send_packet(packet.Packet(packet.MESSAGE, data=data))
             return
@@ -426,7 +455,7 @@ class AsyncClient(base_client.BaseClient):
             self._log_packet("Sending packet %s data %s", packet.MESSAGE, data)
         await self._send_message(data)
 
-    async def _send_message(self, data):
+    async def _send_message(self, data: Any) -> None:
         session = self._session
         if session is None or self.state == "disconnected" and not self.reconnection:
             if self.strict:
@@ -439,7 +468,7 @@ class AsyncClient(base_client.BaseClient):
             return
         await self._send_encoded(session, data)
 
-    async def _release(self, session):
+    async def _release(self, session: _Session) -> None:
         # Whoever comes second goes on where the first is cancelled.
         async with session.releasing:
             while session.held:
@@ -450,8 +479,9 @@ class AsyncClient(base_client.BaseClient):
                 session.held.popleft()
             session.held = None
 
-    async def _send_encoded(self, session, data):
+    async def _send_encoded(self, session: _Session, data: Any) -> None:
         native = session.native
+        send: Callable[[Any], int]
         send = native.send_text if isinstance(data, str) else native.send_binary
         result = send(data)
         if result == _SENT:
@@ -465,8 +495,9 @@ class AsyncClient(base_client.BaseClient):
         if result == _CLOSED and self.strict:
             raise self._closed_error()
 
-    async def disconnect(self, abort=False, reason=None):
-        """Ends the connection. See `Client.disconnect`."""
+    async def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
+        """Ends the connection, and calls the disconnect handler. Arguments are those of
+        `Client.disconnect`."""
         self._leave_dead_loop()
         session = self._session
         if session is None or self.state == "disconnected":
@@ -477,8 +508,10 @@ class AsyncClient(base_client.BaseClient):
             self._reset()
             return
         if not session.claim_end():
-            # Another task ends it, or this is its disconnect handler.
-            if not session.is_ending:
+            # Another task ends it, or this is the disconnect handler. That of a connection which has
+            # broken may say so that no other follows.
+            if not (session.is_ending and session.is_over):
+                session.is_over = True
                 session.native.close(not abort)
             return
         session.is_over = True
@@ -505,31 +538,35 @@ class AsyncClient(base_client.BaseClient):
                 if not abort:
                     await session.close_http()
 
-    def start_background_task(self, target, *args, **kwargs):
-        """Starts a task for a coroutine function, and returns it."""
+    def start_background_task(
+        self, target: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> asyncio.Future[Any]:
+        """Starts a task for the coroutine that `target` returns for the other arguments, and returns
+        it."""
         return _hold(asyncio.ensure_future(target(*args, **kwargs)))
 
-    async def sleep(self, seconds=0):
-        """Sleeps."""
+    async def sleep(self, seconds: float = 0) -> None:
+        """Sleeps for some seconds."""
         return await asyncio.sleep(seconds)
 
-    def create_queue(self, *args, **kwargs):
-        """An `asyncio.Queue`."""
-        made = asyncio.Queue(*args, **kwargs)
+    def create_queue(self, *args: Any, **kwargs: Any) -> asyncio.Queue[Any]:
+        """An `asyncio.Queue`, with the arguments of one."""
+        made: Any = asyncio.Queue(*args, **kwargs)
         made.Empty = asyncio.QueueEmpty
-        return made
+        queue: asyncio.Queue[Any] = made
+        return queue
 
-    def get_queue_empty_exception(self):
-        """`asyncio.QueueEmpty`."""
+    def get_queue_empty_exception(self) -> type[Exception]:
+        """What a queue of `create_queue()` raises when it is empty: `asyncio.QueueEmpty`."""
         return asyncio.QueueEmpty
 
-    def create_event(self):
+    def create_event(self) -> asyncio.Event:
         """An `asyncio.Event`."""
         return asyncio.Event()
 
     # Handlers.
 
-    async def _trigger_event(self, event, *args, run_async=False):
+    async def _trigger_event(self, event: str, *args: Any, run_async: bool = False) -> Any:
         """Calls a handler; with `run_async`, a coroutine function's coroutine becomes a task."""
         handler = self.handlers.get(event)
         if handler is None:
@@ -544,7 +581,7 @@ class AsyncClient(base_client.BaseClient):
             return _hold(asyncio.ensure_future(result))
         return await result
 
-    async def _run_disconnect_handler(self, reason):
+    async def _run_disconnect_handler(self, reason: str) -> None:
         try:
             await self._trigger_event("disconnect", reason, run_async=False)
         except asyncio.CancelledError:
@@ -552,13 +589,13 @@ class AsyncClient(base_client.BaseClient):
         except Exception:
             self.logger.exception("disconnect handler error")
 
-    def _handle_result(self, result):
+    def _handle_result(self, result: Any) -> asyncio.Future[Any] | None:
         """A handler of messages has returned something: if it is to be awaited, a task does."""
         if asyncio.iscoroutine(result) or isinstance(result, asyncio.Future):
             return _hold(asyncio.ensure_future(result))
         return None
 
-    def _handle_error(self, error):
+    def _handle_error(self, error: BaseException) -> None:
         """A handler of messages has raised: it is reported as an error of the event loop."""
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
             raise error
@@ -566,7 +603,7 @@ class AsyncClient(base_client.BaseClient):
         context = {"message": "message handler error", "exception": error}
         loop.call_exception_handler(context)
 
-    def _handle_event(self, session, name, facts):
+    def _handle_event(self, session: _Session, name: str, facts: Any) -> None:
         if name == "upgraded":
             self.current_transport = "websocket"
             self.logger.info("WebSocket upgrade was successful")
@@ -589,7 +626,7 @@ class AsyncClient(base_client.BaseClient):
         elif name == "gave_up" and facts["unsent"]:
             self.logger.warning("%s messages were not sent", facts["unsent"])
 
-    async def _say_farewell(self, session, facts):
+    async def _say_farewell(self, session: _Session, facts: dict[str, Any]) -> None:
         reason = self._reason_of(facts)
         if not session.claim_end():
             return
@@ -607,7 +644,7 @@ class AsyncClient(base_client.BaseClient):
                 self._forget()
                 self._reset()
 
-    async def _greet_again(self, session, facts):
+    async def _greet_again(self, session: _Session, facts: _native.Handshake) -> None:
         if session.is_over or self._session is not session:
             return
         session.farewell = None
@@ -623,13 +660,13 @@ class AsyncClient(base_client.BaseClient):
             if not isinstance(error, Exception):
                 raise
 
-    def _leave_dead_loop(self):
+    def _leave_dead_loop(self) -> None:
         """An event loop that was closed takes its connection with it."""
         session = self._session
         if session is not None and session.loop.is_closed():
             session.abandon()
 
-    def _handle_signals(self):
+    def _handle_signals(self) -> None:
         global _handling_loop, async_signal_handler_set
         loop = asyncio.get_running_loop()
         is_handled = async_signal_handler_set and _handling_loop in (None, weakref.ref(loop))
@@ -646,14 +683,14 @@ class AsyncClient(base_client.BaseClient):
 
     # For subclasses that look at packets and requests.
 
-    async def _send_packet(self, pkt):
+    async def _send_packet(self, pkt: packet.Packet) -> None:
         """Sends a packet. Only messages are sent this way; the rest of the protocol runs elsewhere."""
         if self._logs():
             self._log_packet("Sending packet %s data %s", pkt.packet_type, pkt.data)
         if pkt.packet_type == packet.MESSAGE:
             await self._send_message(pkt.data)
 
-    async def _receive_packet(self, pkt):
+    async def _receive_packet(self, pkt: packet.Packet) -> Any:
         """Handles a packet. Only messages come this way."""
         if self._logs():
             self._log_packet("Received packet %s data %s", pkt.packet_type, pkt.data)
@@ -661,11 +698,18 @@ class AsyncClient(base_client.BaseClient):
             return await self._trigger_event("message", pkt.data, run_async=not self.ordered)
         return None
 
-    async def _send_request(self, method, url, headers=None, body=None, timeout=None):
+    async def _send_request(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float | None = None,
+    ) -> Any:
         """Sends a request of a polling session, where that is left to an HTTP session of Python. Returns
         the answer, or a string that says why there is none."""
         return await _sending.send_async(self, self.http, method, url, headers, body, timeout)
 
 
-def _is_closed(http):
+def _is_closed(http: Any) -> bool:
     return bool(getattr(http, "closed", False))

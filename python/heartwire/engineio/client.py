@@ -1,10 +1,14 @@
 """A client for programs without an event loop."""
 
+from __future__ import annotations
+
 import queue
 import selectors
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from heartwire import _native
 from heartwire.engineio import (
@@ -32,6 +36,10 @@ _MORE, _REST, _ENDED = (
 #: Seconds after which `wait()` looks again, in case another thread has ended the connection.
 _GLANCE = 1
 
+#: Seconds without anything to handle after which a client's thread ends. Another one is started when
+#: something comes.
+PATIENCE = 10.0
+
 #: Seconds for threads that have nothing left to do to be gone.
 _JOINING = 0.25
 
@@ -41,27 +49,35 @@ class Client(base_client.BaseClient):
 
     The network runs on a thread of its own, outside of Python: heartbeats are answered while the program
     computes. Handlers run one after the other in the order of arrival, on a thread of the client; one
-    that blocks does not keep the others from running.
+    that blocks does not keep the others from running. Threads have to be the system's: where gevent
+    patches a program, by ``patch_all(thread=False)``.
 
     :param logger: ``True`` to log to the logger ``engineio.client``, ``False`` to log errors only, or a
-        logger.
-    :param json: a module with `dumps` and `loads` to use for all clients of the process.
-    :param request_timeout: seconds for the server to answer a request.
-    :param http_session: a `requests.Session`, or a function that makes one, whose headers, cookies,
-        authentication, certificates and proxies are used.
-    :param ssl_verify: ``False`` to accept any server, or the path of certificates to trust.
+        logger. ``False`` by default.
+    :param json: a module with `dumps` and `loads` to use for all clients of the process; that of the
+        standard library by default.
+    :param request_timeout: seconds for the server to answer a request, 5 by default.
+    :param http_session: a `requests.Session`, or a function that makes one for each connection, whose
+        headers, cookies, authentication, certificates and proxies are used.
+    :param ssl_verify: ``True`` to trust whom the system trusts, ``False`` to accept any server, or the
+        path of certificates to trust.
     :param handle_sigint: whether Ctrl-C disconnects the client.
-    :param websocket_extra_options: options in the words of websocket-client's `create_connection`.
+    :param websocket_extra_options: options for WebSockets, in the words of websocket-client's
+        `create_connection`. One that cannot be had is a `TypeError` of `connect()` that says why.
     :param timestamp_requests: whether each request has a parameter that no cache has seen before.
 
     What follows is not in python-engineio, and by keyword only:
 
     :param reconnection: ``True`` to connect again when a connection breaks, or a dictionary with any of
-        ``delay``, ``delay_max`` (seconds), ``randomization_factor``, ``attempts``, ``retry_first``.
-    :param send_limits: messages and bytes that may wait to be sent.
+        ``delay`` and ``delay_max`` (seconds, 0.5 and 30 by default), ``randomization_factor`` (0.5),
+        ``attempts`` (no limit), and ``retry_first``, whether the attempt of `connect()` is repeated too
+        (it is not). Off by default. `disconnect()` ends it, within the disconnect handler as well.
+    :param send_limits: messages and bytes that may wait to be sent; 100 000 and 64 MiB by default.
     :param when_full: what `send()` does beyond that: ``'wait'``, or ``'raise'`` `queue.Full`.
-    :param receive_limit: bytes that may wait for handlers before the client stops reading.
-    :param max_message: bytes of a message that are accepted.
+    :param receive_limit: bytes that may wait for handlers before the client stops reading, 64 MiB by
+        default.
+    :param max_message: bytes of a message that are accepted, 64 MiB by default. A larger one breaks the
+        connection.
     :param close_timeout: seconds for `disconnect()` to send what waits; `request_timeout` by default.
     :param ordered: whether a handler is never started before the one before it has returned. A handler
         that waits for another one then waits for ever.
@@ -69,57 +85,83 @@ class Client(base_client.BaseClient):
         threads of the client, or ``'inline'``, on the thread that calls `pump()` or `wait()`, for
         programs whose objects belong to one thread, as those of Qt and pygame do.
 
-    ::
+    What can be read from a client: `state` (``'connected'``, ``'disconnecting'`` or ``'disconnected'``),
+    `sid` (the id of the session, `None` without one), `base_url` (the address of the last attempt),
+    `transports` (those that are wanted), `upgrades` (those that the server offers), `ping_interval` and
+    `ping_timeout` (seconds, as the server has said), and the arguments, under their names.
 
-        client = Client()
-
-        @client.on('message')
-        def on_message(data):
-            print(data)
-
-        client.connect('http://localhost:5000')
-        client.send('hello')
-        client.wait()
+    >>> client = Client()
+    >>> arrived = client.create_queue()
+    >>> @client.on("message")
+    ... def on_message(data):
+    ...     arrived.put(data)
+    >>> client.connect("http://localhost:5000")
+    True
+    >>> client.send("hello")
+    >>> arrived.get()
+    'hello'
+    >>> client.disconnect()
     """
 
-    def __init__(self, *args, dispatch="threads", **kwargs):
-        if dispatch not in ("threads", "inline"):
-            raise ValueError(f"dispatch is 'threads' or 'inline', not {dispatch!r}")
-        super().__init__(*args, **kwargs)
-        self.dispatch = dispatch
-
-    def _base(self):
+    def _base(self) -> type[base_client.BaseClient]:
         return Client
 
-    def connect(self, url, headers=None, transports=None, engineio_path="engine.io"):
+    def _choose_dispatch(self, dispatch: str | None) -> str:
+        dispatch = "threads" if dispatch is None else dispatch
+        if dispatch not in ("threads", "inline"):
+            raise ValueError(f"dispatch is 'threads' or 'inline', not {dispatch!r}")
+        return dispatch
+
+    def connect(
+        self,
+        url: str,
+        headers: Mapping[str, Any] | None = None,
+        transports: list[str] | str | None = None,
+        engineio_path: str = "engine.io",
+    ) -> bool | None:
         """Connects to a server, and returns when the connection is open and has the transport that it
         will have.
 
-        :param url: the server's address, with query parameters for every request.
+        The connect handler is called before; where it raises, there is no connection. A handler of
+        `disconnect` may call this.
+
+        :param url: the server's address, with query parameters for every request. Its path is left out.
         :param headers: headers for every request.
-        :param transports: ``['polling', 'websocket']``, or one of the two.
+        :param transports: ``['polling', 'websocket']``, the default: begin by polling, and upgrade where
+            that works; or one of the two. What comes first in the list is begun with.
         :param engineio_path: the path of the endpoint.
 
-        Raises `ConnectionError`, or `ValueError` for arguments that cannot be used and for a client
-        that is connected.
+        Raises `ConnectionError` where there is no connection: its kinds are `TimeoutError` and
+        `InvalidURL`. Raises `ValueError` for arguments that cannot be used and for a client that is
+        connected, `TypeError` for an option of `websocket_extra_options` that is not available, and
+        `RuntimeError` where gevent or eventlet has replaced threads.
+
+        >>> from heartwire.engineio import exceptions
+        >>> try:
+        ...     Client().connect("http://localhost:5000", engineio_path="elsewhere")
+        ... except exceptions.ConnectionError as error:
+        ...     print(error)
+        Unexpected status code 404 in server response
         """
+        _session.check_threads()
         self._leave_ended_session()
         if self.state != "disconnected":
             raise ValueError("Client is not in a disconnected state")
         self.transports = self._choose_transports(transports)
         connect = getattr(self, f"_connect_{self.transports[0]}")
-        return connect(url, headers or {}, engineio_path)
+        opened: bool | None = connect(url, headers or {}, engineio_path)
+        return opened
 
-    def _connect_polling(self, url, headers, engineio_path):
+    def _connect_polling(self, url: str, headers: Mapping[str, Any], engineio_path: str) -> bool | None:
         """Opens a session by polling, and upgrades it where that is wanted."""
         return self._open(url, headers, engineio_path, "polling")
 
-    def _connect_websocket(self, url, headers, engineio_path):
+    def _connect_websocket(self, url: str, headers: Mapping[str, Any], engineio_path: str) -> bool | None:
         """Opens a session with a WebSocket."""
         return self._open(url, headers, engineio_path, "websocket")
 
-    def _open(self, url, headers, engineio_path, way):
-        self.queue = self.create_queue()
+    def _open(self, url: str, headers: Mapping[str, Any], engineio_path: str, way: str) -> bool:
+        self._renew_queue()
         left = self._make_http()
         http = self.http
         try:
@@ -135,11 +177,12 @@ class Client(base_client.BaseClient):
         session = _session.Session(native, http)
         base_client.sessions.add(session)
         try:
-            if left:
+            if native.requests is not None:
                 _sending.give_cookies(http, headers)
                 _sending.send_in_threads(self, http, native.requests)
             with waiting():
                 facts = native.opened(float("inf"))
+            assert facts is not None
         except BaseException as error:
             native.close(False)
             session.end(self)
@@ -153,7 +196,7 @@ class Client(base_client.BaseClient):
         self._enter(session, facts)
         return True
 
-    def _drop_http(self, http):
+    def _drop_http(self, http: Any) -> None:
         """An HTTP session that the client has made itself is for one connection."""
         if http is None or self.external_http:
             return
@@ -164,26 +207,23 @@ class Client(base_client.BaseClient):
             if close is not None:
                 close()
 
-    def _make_http(self):
+    def _make_http(self) -> bool:
         """Makes the HTTP session, if it is left to a function. Says whether it sends requests itself."""
         if self.http is None and self.http_factory is not None:
             self.http = self.http_factory()
         wanted = self._sends_requests()
         if self.http is None and wanted:
-            import requests
+            import requests  # type: ignore[import-untyped,unused-ignore]
 
             self.http = requests.Session()
         return wanted or _settings.is_left_to_session(self.http)
 
-    def _enter(self, session, facts):
+    def _enter(self, session: _session.Session, facts: _native.Handshake) -> None:
         """A connection is open: the handlers begin to work."""
         self._session = session
+        self.read_loop_task = _session.Loop(session)
         self._note_handshake(facts)
-        upgrades = (
-            self.current_transport == "polling"
-            and "websocket" in self.upgrades
-            and "websocket" in self.transports
-        )
+        upgrades = self._awaits_upgrade(facts)
         if upgrades:
             session.held = deque()
         self.state = "connected"
@@ -219,7 +259,7 @@ class Client(base_client.BaseClient):
         finally:
             self._release(session)
 
-    def _await_upgrade(self, session):
+    def _await_upgrade(self, session: _session.Session) -> None:
         limit = 2 * self.request_timeout + 1
         if self.dispatch == "threads":
             with waiting():
@@ -234,16 +274,19 @@ class Client(base_client.BaseClient):
             session.native.ring()
         self._keep_cookies(session)
 
-    def _await_bell(self, session, seconds):
+    def _await_bell(self, session: _session.Session, seconds: float) -> None:
         """Waits until something has arrived for `pump()`."""
         with selectors.DefaultSelector() as selector:
             selector.register(session.native.descriptor(), selectors.EVENT_READ)
             selector.select(seconds)
         session.native.heard()
 
-    def wait(self):
+    def wait(self) -> None:
         """Waits until the connection has ended: the last one, if a handler connects again. With
-        ``dispatch='inline'``, the handlers run meanwhile."""
+        ``dispatch='inline'``, the handlers run meanwhile. Returns at once where there is none.
+
+        Ctrl-C ends it with a `KeyboardInterrupt`. Raises `RuntimeError` in a disconnect handler, whose
+        return is what ends the connection."""
         session = self._session
         while session is not None:
             session.check_wait()
@@ -260,12 +303,24 @@ class Client(base_client.BaseClient):
                 return
             session = self._session
 
-    def pump(self, *, max_ms=None, max_messages=None):
+    def pump(self, *, max_ms: float | None = None, max_messages: int | None = None) -> int:
         """Runs the handlers of everything that waits when it is called, on this thread, but stops after
         `max_ms` milliseconds or `max_messages`: the rest waits for the next call. Returns how much it
         has handled. For clients with ``dispatch='inline'``.
 
         An exception of a handler of messages comes out of here; what is behind that message still waits.
+        Raises `RuntimeError` if the client has threads for its handlers.
+
+        >>> client = Client(dispatch="inline")
+        >>> client.on("message", print)
+        <built-in function print>
+        >>> client.connect("http://localhost:5000")
+        True
+        >>> client.send("hello")
+        >>> while client.pump() == 0:
+        ...     pass
+        hello
+        >>> client.disconnect()
         """
         if self.dispatch != "inline":
             raise RuntimeError("the client has threads for its handlers: use dispatch='inline'")
@@ -305,8 +360,8 @@ class Client(base_client.BaseClient):
                 native.ring()
         return count
 
-    def _handle_early(self, session):
-        name, what = session.early.popleft()
+    def _handle_early(self, session: _session.Session) -> None:
+        name, what = session.early.pop(0)
         if name == "message":
             try:
                 self._receive_message(what)
@@ -315,20 +370,24 @@ class Client(base_client.BaseClient):
         else:
             self._handle_event(session, name, what)
 
-    def fileno(self):
+    def fileno(self) -> int:
         """A file descriptor that is readable when there may be something to `pump()`, for the event
         loops of other libraries. Raises `RuntimeError` if the client has threads for its handlers, or
         no connection."""
-        session = self._session
+        session: _session.Session | None = self._session
         if self.dispatch != "inline" or session is None:
             raise RuntimeError("only a connected client with dispatch='inline' has one")
         return session.native.descriptor()
 
-    def send(self, data):
+    def send(self, data: Any) -> None:
         """Sends a message: a string, bytes, or a dictionary or list, which travels as JSON; anything
         else as `str(data)`.
 
-        It is delivered once and in order. Raises `SocketIsClosedError` if there is no connection.
+        It is delivered once and in order. Returns when it waits to be sent; where too much waits already,
+        `when_full` says what happens. May be called from any thread, and by handlers.
+
+        Raises `SocketIsClosedError` if there is no connection, `ContentTooLongError` if the server takes
+        no message of that size, `queue.Full` if `when_full` says so, and what `json.dumps` raises.
         """
         if self._replaces("_send_packet"):
             self._send_packet(packet.Packet(packet.MESSAGE, data=data))
@@ -337,7 +396,7 @@ class Client(base_client.BaseClient):
             self._log_packet("Sending packet %s data %s", packet.MESSAGE, data)
         self._send_message(data)
 
-    def _send_message(self, data):
+    def _send_message(self, data: Any) -> None:
         session = self._session
         if session is None or self.state == "disconnected" and not self.reconnection:
             if self.strict:
@@ -349,8 +408,8 @@ class Client(base_client.BaseClient):
             return
         self._send_encoded(session, data)
 
-    def _release(self, session):
-        def send(data):
+    def _release(self, session: _session.Session) -> None:
+        def send(data: str | bytes) -> None:
             try:
                 self._send_encoded(session, data)
             except Exception:
@@ -358,8 +417,9 @@ class Client(base_client.BaseClient):
 
         session.release(send, self.close_timeout + 1)
 
-    def _send_encoded(self, session, data):
+    def _send_encoded(self, session: _session.Session, data: Any) -> None:
         native = session.native
+        send: Callable[[Any], int]
         send = native.send_text if isinstance(data, str) else native.send_binary
         result = send(data)
         if result == _SENT:
@@ -373,12 +433,13 @@ class Client(base_client.BaseClient):
         if result == _CLOSED and self.strict:
             raise self._closed_error()
 
-    def disconnect(self, abort=False, reason=None):
-        """Ends the connection.
+    def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
+        """Ends the connection, and calls the disconnect handler. Does nothing where there is none, but that
+        no attempt to connect again follows. May be called from any thread, and by handlers.
 
         :param abort: drop what waits to be sent, and return at once. Otherwise it is sent first, for
             `close_timeout` seconds at most.
-        :param reason: what the disconnect handler is told.
+        :param reason: what the disconnect handler is told; `reason.CLIENT_DISCONNECT` by default.
         """
         session = self._session
         if session is None or self.state == "disconnected":
@@ -389,13 +450,15 @@ class Client(base_client.BaseClient):
             self._reset()
             return
         if not session.claim_end():
-            # Another thread ends it, or this is its disconnect handler.
-            if not session.is_ending:
+            # Another thread ends it, or this is the disconnect handler. That of a connection which has
+            # broken may say so that no other follows.
+            if not (session.is_ending and session.is_over):
+                session.is_over = True
                 session.native.close(not abort)
             return
         session.is_left = session.is_over = True
         self.state = "disconnecting"
-        session.native.silence()
+        session.rests = session.native.silence()
         try:
             with session.ending():
                 self._run_disconnect_handler(reason or self.reason.CLIENT_DISCONNECT)
@@ -408,51 +471,58 @@ class Client(base_client.BaseClient):
                 if not abort:
                     self._await_end(session)
             finally:
-                if not session.threads:
+                if session.rests or not session.threads:
                     session.end(self)
                 if self._session is session:
                     self._forget()
                     self._reset()
                 session.leave()
 
-    def _await_end(self, session):
+    def _await_end(self, session: _session.Session) -> None:
         """Waits until what waited is sent, and the threads are gone that have nothing left to do."""
         with waiting():
             session.native.closed(self.close_timeout + 1)
-            if not session.threads:
+            if session.rests or not session.threads:
                 session.end(self)
             if not (self.ordered and session.native.is_dispatching()):
                 session.handled.wait(self.close_timeout + 1)
         session.join_threads(_JOINING)
 
-    def start_background_task(self, target, *args, **kwargs):
-        """Starts a thread, and returns it. The program does not wait for it when it ends."""
+    def start_background_task(
+        self, target: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> threading.Thread:
+        """Starts a thread that calls `target` with the other arguments, and returns it. The program does
+        not wait for it when it ends.
+
+        >>> task = Client().start_background_task(print, "working")
+        working
+        >>> task.join()
+        """
         thread = threading.Thread(target=target, args=args, kwargs=kwargs, daemon=True)
         thread.start()
         return thread
 
-    def sleep(self, seconds=0):
-        """Sleeps. Other handlers run meanwhile."""
+    def sleep(self, seconds: float = 0) -> None:
+        """Sleeps for some seconds. Other handlers run meanwhile."""
         with waiting():
             time.sleep(seconds)
 
-    def create_queue(self, *args, **kwargs):
-        """A `queue.Queue`, for whose items a handler may wait."""
-        made = Queue(*args, **kwargs)
-        made.Empty = queue.Empty
-        return made
+    def create_queue(self, *args: Any, **kwargs: Any) -> Queue:
+        """A `queue.Queue`, with the arguments of one, for whose items a handler may wait while other
+        handlers run."""
+        return Queue(*args, **kwargs)
 
-    def get_queue_empty_exception(self):
-        """`queue.Empty`."""
+    def get_queue_empty_exception(self) -> type[Exception]:
+        """What a queue of `create_queue()` raises when it is empty: `queue.Empty`."""
         return queue.Empty
 
-    def create_event(self, *args, **kwargs):
-        """A `threading.Event`, for which a handler may wait."""
+    def create_event(self, *args: Any, **kwargs: Any) -> threading.Event:
+        """A `threading.Event` for which a handler may wait while other handlers run."""
         return _session.Event(*args, **kwargs)
 
     # Handlers.
 
-    def _trigger_event(self, event, *args, run_async=False):
+    def _trigger_event(self, event: str, *args: Any, run_async: bool = False) -> Any:
         """Calls a handler. `run_async` has no meaning here: handlers of messages always run on the
         client's own threads."""
         handler = self.handlers.get(event)
@@ -462,15 +532,14 @@ class Client(base_client.BaseClient):
             return self._call_disconnect_handler(handler, *args)
         return handler(*args)
 
-    def _run_disconnect_handler(self, reason):
+    def _run_disconnect_handler(self, reason: str) -> None:
         try:
             self._trigger_event("disconnect", reason, run_async=False)
         except Exception:
             self.logger.exception("disconnect handler error")
 
-    def _start_dispatcher(self, session=None):
+    def _start_dispatcher(self, session: _session.Session) -> None:
         """Starts a thread that runs handlers. The native part asks for more when one blocks."""
-        session = session or self._session
         if session.handlers is None:
             session.handlers = _session.Handlers(self, session)
         number = next(session.started)
@@ -480,8 +549,6 @@ class Client(base_client.BaseClient):
             name=f"heartwire-handlers-{number}",
             daemon=True,
         )
-        if number == 1:
-            self.read_loop_task = thread
         session.threads.append(thread)
         try:
             thread.start()
@@ -490,10 +557,11 @@ class Client(base_client.BaseClient):
             session.forget_thread(thread)
             raise
 
-    def _dispatch(self, session):
+    def _dispatch(self, session: _session.Session) -> None:
         native = _session.serving.native = session.native
+        assert session.handlers is not None
         try:
-            native.dispatch(session.handlers, self.ordered)
+            native.dispatch(session.handlers, self.ordered, PATIENCE)
             session.leave_child()
         finally:
             _session.serving.native = None
@@ -503,7 +571,7 @@ class Client(base_client.BaseClient):
             finally:
                 session.forget_thread(threading.current_thread())
 
-    def _handle_error(self, error):
+    def _handle_error(self, error: BaseException) -> None:
         """A handler of messages has raised: it is reported as an error of the thread, or raised where
         the program has called `pump()`."""
         if self.dispatch == "inline":
@@ -512,9 +580,9 @@ class Client(base_client.BaseClient):
             _session.report_error(error)
 
     #: What a handler that `pump()` has called has raised.
-    _pumped_error = None
+    _pumped_error: BaseException | None = None
 
-    def _handle_event(self, session, name, facts):
+    def _handle_event(self, session: _session.Session, name: str, facts: Any) -> None:
         if name == "upgraded":
             self.current_transport = "websocket"
             self.logger.info("WebSocket upgrade was successful")
@@ -534,7 +602,7 @@ class Client(base_client.BaseClient):
         elif name == "gave_up" and facts["unsent"]:
             self.logger.warning("%s messages were not sent", facts["unsent"])
 
-    def _handle_disconnected(self, session, facts):
+    def _handle_disconnected(self, session: _session.Session, facts: dict[str, Any]) -> None:
         session.settled.set()
         reason = self._reason_of(facts)
         if not session.claim_end():
@@ -555,7 +623,7 @@ class Client(base_client.BaseClient):
             if self.dispatch == "inline" and not self.reconnection:
                 session.end(self)
 
-    def _handle_reconnected(self, session, facts):
+    def _handle_reconnected(self, session: _session.Session, facts: _native.Handshake) -> None:
         if session.is_over or self._session is not session:
             return
         session.begin_again()
@@ -572,14 +640,14 @@ class Client(base_client.BaseClient):
 
     # For subclasses that look at packets and requests.
 
-    def _send_packet(self, pkt):
+    def _send_packet(self, pkt: packet.Packet) -> None:
         """Sends a packet. Only messages are sent this way; the rest of the protocol runs elsewhere."""
         if self._logs():
             self._log_packet("Sending packet %s data %s", pkt.packet_type, pkt.data)
         if pkt.packet_type == packet.MESSAGE:
             self._send_message(pkt.data)
 
-    def _receive_packet(self, pkt):
+    def _receive_packet(self, pkt: packet.Packet) -> Any:
         """Handles a packet. Only messages come this way."""
         if self._logs():
             self._log_packet("Received packet %s data %s", pkt.packet_type, pkt.data)
@@ -587,7 +655,14 @@ class Client(base_client.BaseClient):
             return self._trigger_event("message", pkt.data, run_async=True)
         return None
 
-    def _send_request(self, method, url, headers=None, body=None, timeout=None):
+    def _send_request(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float | None = None,
+    ) -> Any:
         """Sends a request of a polling session, where that is left to an HTTP session of Python. Returns
         the answer, or a string that says why there is none."""
         return _sending.send(self, self.http, method, url, headers, body, timeout)

@@ -34,7 +34,7 @@ class ConnectionError(EngineIOError, builtins.ConnectionError):
     `None` if that was no JSON.
     """
 
-    def __str__(self):
+    def __str__(self) -> str:
         # The built-in class would take two arguments for an error number and its text.
         return str(self.args[0]) if self.args else ""
 

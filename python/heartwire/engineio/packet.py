@@ -3,7 +3,10 @@
 Source: Engine.IO protocol v4, § Packet encoding.
 """
 
+from __future__ import annotations
+
 import base64
+from typing import Any
 
 from heartwire.engineio import json as _json
 
@@ -20,12 +23,17 @@ class Packet:
     """
 
     #: What reads and writes JSON, for the whole process. A client's `json` argument sets it.
-    json = _json
+    json: Any = _json
 
-    def __init__(self, packet_type=NOOP, data=None, encoded_packet=None):
+    def __init__(
+        self,
+        packet_type: int = NOOP,
+        data: Any = None,
+        encoded_packet: str | bytes | bytearray | None = None,
+    ) -> None:
         self.packet_type = packet_type
         self.data = data
-        self.encode_cache = None
+        self.encode_cache: str | bytes | bytearray | None = None
         if isinstance(data, str):
             self.binary = False
         else:
@@ -35,30 +43,45 @@ class Packet:
         if encoded_packet is not None:
             self.decode(encoded_packet)
 
-    def encode(self, b64=False):
-        """The packet as it travels: text, or the bytes of a binary message, or these in base64."""
+    def encode(self, b64: bool = False) -> str | bytes | bytearray:
+        """The packet as it travels: text, or the bytes of a binary message, or these in base64 where
+        `b64` says so. What was encoded once stays so.
+
+        >>> Packet(MESSAGE, "hello").encode(), Packet(MESSAGE, b"hello").encode(b64=True)
+        ('4hello', 'baGVsbG8=')
+        """
         if self.encode_cache is None:
             self.encode_cache = self._encode(b64)
         return self.encode_cache
 
-    def _encode(self, b64):
-        data = self.data
+    def _encode(self, b64: bool) -> str | bytes | bytearray:
+        data: Any = self.data
         if self.binary:
-            return "b" + base64.b64encode(data).decode() if b64 else data
+            binary: bytes | bytearray = data
+            return "b" + base64.b64encode(binary).decode() if b64 else binary
         kind = str(self.packet_type)
         if isinstance(data, str):
             return kind + data
         if isinstance(data, (dict, list)):
-            return kind + self.json.dumps(data, separators=(",", ":"))
+            text: str = self.json.dumps(data, separators=(",", ":"))
+            return kind + text
         return kind if data is None else kind + str(data)
 
-    def decode(self, encoded_packet):
-        """Reads a packet as it has arrived."""
+    def decode(self, encoded_packet: str | bytes | bytearray) -> None:
+        """Reads a packet as it has arrived.
+
+        >>> packet = Packet()
+        >>> packet.decode('4{"x":1}')
+        >>> packet.packet_type == MESSAGE, packet.data
+        (True, {'x': 1})
+
+        Raises `ValueError` for what is no packet.
+        """
         self.binary = isinstance(encoded_packet, binary_types)
-        if not self.binary and not encoded_packet:
-            raise ValueError("Invalid empty packet received")
-        if self.binary:
+        if isinstance(encoded_packet, binary_types):
             self.packet_type, self.data = MESSAGE, encoded_packet
+        elif not encoded_packet:
+            raise ValueError("Invalid empty packet received")
         elif encoded_packet[0] == "b":
             self.binary = True
             self.packet_type, self.data = MESSAGE, base64.b64decode(encoded_packet[1:])

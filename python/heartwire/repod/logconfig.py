@@ -52,6 +52,7 @@ class RepodFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
+        """The text for a record."""
         colour, tag = _TAGS.get(record.levelname, ("\x1b[37m", "[?]"))
         clock = self.formatTime(record, "%H:%M:%S")
         event = record.getMessage().ljust(_EVENT_WIDTH)

@@ -166,15 +166,22 @@ impl Connection {
         }
     }
 
-    /// Calls the handlers of `owner`, until the client has ended. For several threads, which Python
+    /// Calls the handlers of `owner`, until the client has ended, or nothing has come for `patience`
+    /// seconds: another thread is asked for then, when something comes. For several threads, which Python
     /// starts: see `_start_dispatcher`.
-    #[pyo3(signature = (owner, ordered))]
-    fn dispatch(&self, py: Python<'_>, owner: Py<PyAny>, ordered: bool) -> PyResult<()> {
+    fn dispatch(
+        &self,
+        py: Python<'_>,
+        owner: Py<PyAny>,
+        ordered: bool,
+        patience: f64,
+    ) -> PyResult<()> {
         let client = self.client()?;
         let dispatch = self.dispatch.get_or_init(|| {
             let (client, runtime) = (client.clone(), self.runtime.clone());
-            let silent = self.silent.clone();
-            Arc::new(Dispatch::new(client, runtime, owner, ordered, silent, self.generation))
+            let (patience, silent) = (duration(patience), self.silent.clone());
+            let generation = self.generation;
+            Arc::new(Dispatch::new(client, runtime, owner, ordered, patience, silent, generation))
         });
         dispatch.clone().run(py)
     }
@@ -222,9 +229,14 @@ impl Connection {
         Ok(outcome)
     }
 
-    /// Drops messages from now on: the user wants no more of them.
-    fn silence(&self) {
+    /// Drops messages from now on: the user wants no more of them. Says whether there is no thread that
+    /// will find the end.
+    fn silence(&self) -> bool {
+        if let Some(dispatch) = self.own_dispatch() {
+            return dispatch.silence();
+        }
         self.silent.store(true, Ordering::Relaxed);
+        false
     }
 
     /// Whether nothing is left to handle, and the disconnect handler has returned.

@@ -2,14 +2,18 @@
 //!
 //! ```text
 //! Vacant ──► Waiting (asleep until something arrives) ◄──► Calling (a handler runs)
-//!    ▲                                                        │
-//!    └──(it runs for long, or blocks, and something waits)────┘
+//!    ▲          │                                              │
+//!    │          └─(nothing comes for long)─► Resting           │
+//!    ├─────────────(something comes)────────────┘              │
+//!    └──(it runs for long, or blocks, and something waits)─────┘
 //! ```
 //!
 //! One thread leads: it takes what has arrived and calls the handlers, one after the other, in the order
 //! of arrival. A handler that takes its time must not keep what comes after it waiting: it may itself wait
 //! for that. So another thread takes over then, and the one that led becomes a spare when its handler has
 //! returned. The network thread notices; it never needs Python's lock for it.
+//!
+//! A client to which nothing comes has no thread: programs may have thousands of them.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -35,6 +39,8 @@ pub(super) struct Dispatch {
     owner: Py<PyAny>,
     /// Whether nobody ever takes over.
     ordered: bool,
+    /// For how long a thread waits for something to arrive.
+    patience: Duration,
     /// Whether messages are dropped: the user wants no more of them.
     silent: Arc<AtomicBool>,
     /// The process that it belongs to.
@@ -70,6 +76,8 @@ enum Role {
     },
     /// It waits for something to arrive.
     Waiting(Thread),
+    /// There is none until something arrives.
+    Resting,
     /// It runs a handler.
     Calling {
         since: Instant,
@@ -89,6 +97,7 @@ impl Dispatch {
         runtime: Handle,
         owner: Py<PyAny>,
         ordered: bool,
+        patience: Duration,
         silent: Arc<AtomicBool>,
         generation: u32,
     ) -> Self {
@@ -102,7 +111,8 @@ impl Dispatch {
             parting: false,
             ended: false,
         };
-        Self { client, runtime, owner, ordered, silent, generation, state: Mutex::new(state) }
+        let state = Mutex::new(state);
+        Self { client, runtime, owner, ordered, patience, silent, generation, state }
     }
 
     /// What a thread does until the client has ended.
@@ -167,6 +177,14 @@ impl Dispatch {
         self.lock().ended
     }
 
+    /// Drops messages from now on, and starts no thread: the user wants no more. Says whether that leaves
+    /// nobody to find the end.
+    pub(super) fn silence(&self) -> bool {
+        let state = self.lock();
+        self.silent.store(true, Ordering::Relaxed);
+        matches!(state.role, Role::Resting)
+    }
+
     /// Whether this thread runs a handler of this client, or has run one last.
     pub(super) fn is_mine(&self) -> bool {
         TURN.get().0 == std::ptr::from_ref(self).addr()
@@ -183,7 +201,7 @@ impl Dispatch {
         let mut doubts = DOUBTS;
         loop {
             let waits = state.spares.iter().position(|spare| spare.id() == me.id());
-            if state.ended {
+            if state.ended || matches!(state.role, Role::Resting) {
                 state.threads -= 1;
                 return None;
             }
@@ -220,7 +238,8 @@ impl Dispatch {
         }
     }
 
-    /// The next event, when it has arrived; `None` when the last was handled.
+    /// The next event, when it has arrived; `None` when the last was handled, or this thread is not needed
+    /// until there is another.
     fn next<'py>(
         self: &Arc<Self>,
         py: Python<'py>,
@@ -229,6 +248,7 @@ impl Dispatch {
         delivery: &mut Option<Delivery<'py>>,
     ) -> Option<Event> {
         let mut state = self.lock();
+        let until = Instant::now() + self.patience;
         loop {
             debug_assert_eq!(state.turn, turn, "one thread leads");
             if let Some(event) = state.batch.pop_front() {
@@ -251,9 +271,19 @@ impl Dispatch {
                 state.spares.drain(..).for_each(|spare| spare.unpark());
                 return None;
             }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() && !self.silent.load(Ordering::Relaxed) {
+                state.role = Role::Resting;
+                state.threads -= 1;
+                state.spares.drain(..).for_each(|spare| spare.unpark());
+                return None;
+            }
             state.role = Role::Waiting(thread::current());
             drop(state);
-            py.detach(thread::park);
+            py.detach(|| match left.is_zero() {
+                true => thread::park(),
+                false => thread::park_timeout(left),
+            });
             state = self.lock();
         }
     }
@@ -335,6 +365,7 @@ impl Dispatch {
         if state.threads >= MAX_THREADS {
             return;
         }
+        let rested = matches!(state.role, Role::Resting);
         state.role = Role::Vacant { doubtful };
         state.threads += 1;
         let dispatch = self.clone();
@@ -347,10 +378,28 @@ impl Dispatch {
                 }
                 started.is_ok()
             });
-            if started != Some(true) {
-                // The leader goes on when its handler has returned.
-                dispatch.lock().threads -= 1;
+            if started == Some(true) {
+                return;
             }
+            let mut state = dispatch.lock();
+            state.threads -= 1;
+            // Otherwise, the leader goes on when its handler has returned.
+            if rested && matches!(state.role, Role::Vacant { .. }) {
+                state.role = Role::Resting;
+                drop(state);
+                if started.is_some() {
+                    dispatch.try_again();
+                }
+            }
+        });
+    }
+
+    /// No thread could be started, and nobody else is there.
+    fn try_again(self: &Arc<Self>) {
+        let dispatch = self.clone();
+        self.runtime.spawn(async move {
+            tokio::time::sleep(RETRY).await;
+            dispatch.wake_by_ref();
         });
     }
 
@@ -371,6 +420,8 @@ impl Wake for Dispatch {
             Role::Waiting(leader) => leader.unpark(),
             Role::Calling { blocks: true, .. } => self.hand_over(&mut state, false),
             Role::Calling { blocks: false, .. } => self.watch(&mut state),
+            Role::Resting if self.silent.load(Ordering::Relaxed) => {}
+            Role::Resting => self.hand_over(&mut state, false),
             Role::Vacant { .. } => {}
         }
     }
@@ -389,6 +440,9 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// interpreter's lock, in case it only waits for that.
 const DOUBTS: u32 = 3;
 const DOUBT: Duration = Duration::from_millis(5);
+
+/// How soon a thread is started where that has failed.
+const RETRY: Duration = Duration::from_millis(200);
 
 /// Threads that are kept, having led, to lead again.
 const SPARES: usize = 1;

@@ -15,6 +15,7 @@ mod dispatch;
 mod options;
 mod process;
 mod requests;
+mod sockopt;
 
 use pyo3::prelude::*;
 
@@ -22,6 +23,7 @@ use pyo3::prelude::*;
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<connection::Connection>()?;
     module.add_class::<requests::Requests>()?;
+    module.add_class::<requests::Exchange>()?;
     module.add_function(wrap_pyfunction!(process::after_fork, module)?)?;
     module.add_function(wrap_pyfunction!(process::at_exit, module)?)
 }

@@ -1,14 +1,18 @@
 //! The options of a client, as Python gives them.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use heartwire::Backoff;
 use heartwire::engineio::Transport;
 use heartwire::engineio::client::{Client, ClientBuilder};
-use heartwire::tls::ClientTls;
+use heartwire::tls::{ClientTls, ClientTlsBuilder, TlsError};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
+
+use super::sockopt::Sockopt;
 
 /// A client of the server at `url`. Every option is optional; what Python means by them stands in
 /// `heartwire/engineio/_settings.py`.
@@ -62,6 +66,13 @@ fn apply(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResu
             builder.websocket_proxy(url, except)
         }
         "websocket_timeout" => builder.websocket_timeout(seconds(value)?),
+        "sockopt" => {
+            let given: Vec<Bound<'_, PyAny>> = value.extract()?;
+            let options: Vec<_> = given.iter().map(Sockopt::read).collect::<PyResult<_>>()?;
+            builder.websocket_socket(move |socket| {
+                options.iter().try_for_each(|option| option.set(socket))
+            })
+        }
         "subprotocols" => builder.subprotocols(value.extract::<Vec<String>>()?),
         "send_limits" => {
             let (messages, bytes) = value.extract()?;
@@ -88,11 +99,16 @@ fn transport(name: &str) -> PyResult<Transport> {
 /// Which servers are trusted, and what they are shown.
 fn tls(value: &Bound<'_, PyAny>) -> PyResult<ClientTls> {
     let mut builder = ClientTls::builder();
+    let mut shows_identity = false;
     for (name, value) in value.cast::<PyDict>()? {
         builder = match name.cast::<PyString>()?.to_str()? {
             "authorities" => builder.authorities(value.extract::<Vec<u8>>()?),
-            "identity" => builder.identity(value.extract::<Vec<u8>>()?),
+            "identity" => {
+                shows_identity = true;
+                builder.identity(value.extract::<Vec<u8>>()?)
+            }
             "server_name" => builder.server_name(value.extract::<String>()?),
+            "cipher_suites" => builder.cipher_suites(value.extract::<Vec<String>>()?),
             "accept_any" => builder.danger_accept_invalid_certificates(value.is_truthy()?),
             "accept_any_name" => builder.danger_accept_invalid_hostnames(value.is_truthy()?),
             name => {
@@ -100,8 +116,27 @@ fn tls(value: &Bound<'_, PyAny>) -> PyResult<ClientTls> {
             }
         };
     }
-    builder.build().map_err(|error| PyValueError::new_err(format!("TLS: {error}")))
+    // A key is kept no longer than the client that shows it.
+    let built = if shows_identity { builder.build() } else { shared(builder) };
+    built.map_err(|error| PyValueError::new_err(format!("TLS: {error}")))
 }
+
+/// Clients that trust the same share what was read for them, as the system's authorities are in a hundred
+/// certificates and more.
+fn shared(builder: ClientTlsBuilder) -> Result<ClientTls, TlsError> {
+    static LATELY: Mutex<VecDeque<(ClientTlsBuilder, ClientTls)>> = Mutex::new(VecDeque::new());
+    let mut lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, tls)) = lately.iter().find(|(known, _)| *known == builder) {
+        return Ok(tls.clone());
+    }
+    let tls = builder.clone().build()?;
+    lately.truncate(SHARED - 1);
+    lately.push_front((builder, tls.clone()));
+    Ok(tls)
+}
+
+/// What is kept for clients to come. Programs that trust differently at different times are rare.
+const SHARED: usize = 4;
 
 fn backoff(value: &Bound<'_, PyAny>) -> PyResult<Backoff> {
     let value = value.cast::<PyDict>()?;

@@ -35,7 +35,7 @@ type Sent = Result<Response<bytes::Bytes>, Box<dyn std::error::Error + Send + Sy
 
 /// A request, and the place for its answer.
 #[pyclass(frozen, module = "heartwire._native")]
-struct Exchange {
+pub(super) struct Exchange {
     request: http::Request<bytes::Bytes>,
     answer: Mutex<Option<oneshot::Sender<Sent>>>,
 }

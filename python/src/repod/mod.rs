@@ -32,7 +32,8 @@ mod server;
 
 /// Adds what this module has to `heartwire._native`.
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let repod = PyModule::new(module.py(), "repod")?;
+    let name = "heartwire._native.repod";
+    let repod = PyModule::new(module.py(), name)?;
     repod.add_class::<client::Client>()?;
     repod.add_class::<channel::Channel>()?;
     repod.add_class::<channel::EncodedFrame>()?;
@@ -43,7 +44,9 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     repod.add_function(wrap_pyfunction!(read_message, &repod)?)?;
     repod.add_function(wrap_pyfunction!(wait_for_farewells, &repod)?)?;
     repod.add_function(wrap_pyfunction!(forked, &repod)?)?;
-    module.add_submodule(&repod)
+    // Extension modules are no packages: without this, nobody could import it by its name.
+    module.py().import("sys")?.getattr("modules")?.set_item(name, &repod)?;
+    module.add("repod", repod)
 }
 
 /// The frame of an object of any kind.

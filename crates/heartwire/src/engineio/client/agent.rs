@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::runtime::{self, Handle};
 use tower_service::Service;
 
-use super::dial::{DialError, Dialer, Line, Purpose, Way};
+use super::dial::{DialError, Dialer, Line, Preparation, Purpose, Way};
 use crate::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
@@ -33,6 +33,8 @@ pub(super) struct HttpOptions {
     pub(super) tls: Option<ClientTls>,
     /// What WebSockets go through instead.
     pub(super) websocket_proxy: Option<Proxy>,
+    /// What the sockets of WebSockets go through before they connect.
+    pub(super) preparation: Option<Preparation>,
     /// Which servers WebSockets trust instead.
     #[cfg(feature = "tls")]
     pub(super) websocket_tls: Option<ClientTls>,
@@ -71,7 +73,7 @@ impl HttpOptions {
         #[cfg(not(feature = "tls"))]
         let tls = false;
         let proxy = !matches!(self.proxy, Proxy::Environment) || self.websocket_proxy.is_some();
-        !proxy && !tls && self.local.is_none()
+        !proxy && !tls && self.local.is_none() && self.preparation.is_none()
     }
 }
 
@@ -90,11 +92,13 @@ impl Agent {
             options.local,
             Way::new(
                 options.proxy.matcher(),
+                None,
                 #[cfg(feature = "tls")]
                 tls.clone(),
             ),
             Way::new(
                 options.websocket_proxy.as_ref().unwrap_or(&options.proxy).matcher(),
+                options.preparation.clone(),
                 #[cfg(feature = "tls")]
                 options.websocket_tls.clone().unwrap_or(tls),
             ),

@@ -36,9 +36,22 @@ struct Inner {
     sockets: Way,
 }
 
+/// What a socket goes through before it connects.
+#[derive(Clone)]
+pub(super) struct Preparation(pub(super) Arc<Prepare>);
+
+type Prepare = dyn Fn(&TcpSocket) -> io::Result<()> + Send + Sync;
+
+impl fmt::Debug for Preparation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Preparation")
+    }
+}
+
 /// How servers are reached.
 pub(super) struct Way {
     proxies: Option<Matcher>,
+    preparation: Option<Preparation>,
     #[cfg(feature = "tls")]
     tls: ClientTls,
     /// The same, for who speaks HTTP inside.
@@ -71,9 +84,14 @@ pub(super) enum Purpose {
 }
 
 impl Way {
-    pub(super) fn new(proxies: Option<Matcher>, #[cfg(feature = "tls")] tls: ClientTls) -> Self {
+    pub(super) fn new(
+        proxies: Option<Matcher>,
+        preparation: Option<Preparation>,
+        #[cfg(feature = "tls")] tls: ClientTls,
+    ) -> Self {
         Self {
             proxies,
+            preparation,
             #[cfg(feature = "tls")]
             connector: tls.http_connector(),
             #[cfg(feature = "tls")]
@@ -126,11 +144,11 @@ impl Dialer {
             Purpose::Socket => &self.0.sockets,
         };
         let (stream, forwards) = match way.proxy(uri) {
-            None => (server.connect(self.0.local).await?, false),
+            None => (server.connect(self.0.local, way.preparation.as_ref()).await?, false),
             Some(proxy) => {
                 let place = Place::of(proxy.uri())?;
                 let broken = |problem: String| DialError::Proxy { proxy: place.name(), problem };
-                let stream = place.connect(self.0.local).await;
+                let stream = place.connect(self.0.local, way.preparation.as_ref()).await;
                 let stream = stream.map_err(|error| broken(error.to_string()))?;
                 match proxy.uri().scheme_str() {
                     Some("socks4" | "socks4a" | "socks5" | "socks5h") => {
@@ -211,7 +229,11 @@ impl Place {
 
     /// Connects to the first of the addresses that answers. One that does not leaves the next its
     /// chance before it has failed (RFC 8305, § 5).
-    async fn connect(&self, local: Option<IpAddr>) -> Result<Stream, DialError> {
+    async fn connect(
+        &self,
+        local: Option<IpAddr>,
+        preparation: Option<&Preparation>,
+    ) -> Result<Stream, DialError> {
         let mut addresses = self.addresses().await?;
         if let Some(local) = local {
             addresses.retain(|addr| addr.is_ipv4() == local.is_ipv4());
@@ -226,7 +248,8 @@ impl Place {
         let mut first_error = None;
         loop {
             if let Some(addr) = left.next() {
-                attempts.spawn(async move { (addr, connect(local, addr).await) });
+                let preparation = preparation.cloned();
+                attempts.spawn(async move { (addr, connect(local, preparation, addr).await) });
             }
             let attempt = tokio::select! {
                 attempt = attempts.join_next() => attempt,
@@ -250,10 +273,18 @@ impl Place {
 }
 
 /// Connects to an address, from `local` if that is given.
-async fn connect(local: Option<IpAddr>, addr: SocketAddr) -> io::Result<TcpStream> {
-    let Some(local) = local else { return TcpStream::connect(addr).await };
+async fn connect(
+    local: Option<IpAddr>,
+    preparation: Option<Preparation>,
+    addr: SocketAddr,
+) -> io::Result<TcpStream> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.bind(SocketAddr::new(local, 0))?;
+    if let Some(Preparation(prepare)) = preparation {
+        prepare(&socket)?;
+    }
+    if let Some(local) = local {
+        socket.bind(SocketAddr::new(local, 0))?;
+    }
     socket.connect(addr).await
 }
 

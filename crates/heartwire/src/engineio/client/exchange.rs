@@ -40,7 +40,11 @@ pub(super) async fn exchange(
         if status == StatusCode::SWITCHING_PROTOCOLS || connects && status.is_success() {
             let upgraded = hyper::upgrade::on(&mut response).await?;
             let parts = upgraded.downcast::<TokioIo<Stream>>().expect("it is what was put there");
-            let (stream, early) = (parts.io.into_inner(), parts.read_buf);
+            let (stream, mut early) = (parts.io.into_inner(), parts.read_buf);
+            // No bytes of a buffer keep it as some would.
+            if early.is_empty() {
+                early = Bytes::new();
+            }
             return Ok(Exchanged::Switched { head: response.into_parts().0, stream, early });
         }
         let (head, body) = response.into_parts();

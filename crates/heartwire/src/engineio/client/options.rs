@@ -1,6 +1,7 @@
 //! Every option of a client.
 
 use std::fmt::Display;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +11,12 @@ use heartwire_proto::shared::{Backoff, Limits};
 use heartwire_proto::websocket::PerMessageDeflate;
 use http::Uri;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tokio::net::TcpSocket;
 
 use super::address::TIMESTAMP;
 use super::agent::{self, Agent, HttpOptions, Proxy, SharedAgent};
 use super::cookies::CookieJar;
+use super::dial::Preparation;
 use super::error::{ConnectError, ConnectErrorKind};
 use super::requester::Requester;
 #[cfg(feature = "tls")]
@@ -419,6 +422,18 @@ impl ClientBuilder {
     /// `0.0.0.0` and `::` only choose between IPv4 and IPv6. Default: as the system likes.
     pub fn local_address(mut self, address: IpAddr) -> Self {
         self.options.http.local = Some(address);
+        self.options.agent = Arc::default();
+        self
+    }
+
+    /// Calls a function with the socket of each WebSocket before it connects, to the server or a proxy, so
+    /// that it sets options of the system's. Its error is one of the connection. It must not block.
+    /// Default: none.
+    pub fn websocket_socket(
+        mut self,
+        prepare: impl Fn(&TcpSocket) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.options.http.preparation = Some(Preparation(Arc::new(prepare)));
         self.options.agent = Arc::default();
         self
     }

@@ -1,7 +1,11 @@
 //! What requests carry: headers, queries, cookies, subprotocols.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use heartwire::engineio::client::{Client, ClientState, ConnectErrorKind, Event};
 use heartwire::engineio::{ClientBuilder, Message, Server, Transport};
+use tokio::net::TcpSocket;
 
 use super::super::proxy::relay;
 use super::super::scripted::{Answer, Asked, Script, handshake_packet, script, text_frame};
@@ -273,5 +277,28 @@ fn paths_and_parameters_can_be_those_of_other_servers() {
             assert!(query.contains("&at="), "{name}: {query}");
             assert!(!query.contains("&t="), "{name}: {query}");
         }
+    });
+}
+
+#[test]
+fn sockets_of_websockets_are_prepared() {
+    run(async {
+        let server = echo(Server::builder()).await;
+        let prepared = Arc::new(AtomicUsize::new(0));
+        for (name, transports) in WAYS {
+            prepared.store(0, Ordering::SeqCst);
+            let counter = prepared.clone();
+            let builder = client(server.url(), transports).websocket_socket(move |socket| {
+                counter.fetch_add(1, Ordering::SeqCst);
+                socket.set_reuseaddr(true)
+            });
+            echoes(name, builder).await;
+            let expected = usize::from(transports.contains(&Transport::WebSocket));
+            assert_eq!(prepared.load(Ordering::SeqCst), expected, "{name}");
+        }
+        let refuses = |_: &TcpSocket| Err(std::io::Error::other("no such option"));
+        let error = client(server.url(), &[Transport::WebSocket]).websocket_socket(refuses);
+        let error = error.connect().await.unwrap_err();
+        assert!(error.to_string().contains("no such option"), "{error}");
     });
 }
