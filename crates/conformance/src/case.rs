@@ -3,7 +3,9 @@
 use std::fmt;
 
 use super::finding::Verdict;
+use super::repod::Repod;
 use super::server::Server;
+use super::target::Protocol;
 
 /// One point that a server can have right or wrong.
 #[derive(Clone, Copy)]
@@ -12,9 +14,17 @@ pub struct Case {
     pub id: &'static str,
     /// What is right, as a sentence about the server.
     pub title: &'static str,
-    /// Who says so: a section of the protocol (`EIO`), an RFC, or good practice.
+    /// Who says so: a section of the protocol (`EIO`), an RFC, what the other implementation does, an
+    /// advisory, or good practice.
     pub reference: &'static str,
-    pub(crate) run: fn(&Server) -> Verdict,
+    pub(crate) run: Run,
+}
+
+/// What a case does with the server.
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    EngineIo(fn(&Server) -> Verdict),
+    Repod(fn(&Repod) -> Verdict),
 }
 
 impl Case {
@@ -24,7 +34,25 @@ impl Case {
         reference: &'static str,
         run: fn(&Server) -> Verdict,
     ) -> Self {
-        Self { id, title, reference, run }
+        Self { id, title, reference, run: Run::EngineIo(run) }
+    }
+
+    /// One about servers of repod.
+    pub(crate) const fn repod(
+        id: &'static str,
+        title: &'static str,
+        reference: &'static str,
+        run: fn(&Repod) -> Verdict,
+    ) -> Self {
+        Self { id, title, reference, run: Run::Repod(run) }
+    }
+
+    /// What the servers speak that it is about.
+    pub fn protocol(&self) -> Protocol {
+        match self.run {
+            Run::EngineIo(_) => Protocol::EngineIo,
+            Run::Repod(_) => Protocol::Repod,
+        }
     }
 
     /// The cases that it belongs to: what its id begins with.

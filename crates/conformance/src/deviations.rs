@@ -71,11 +71,14 @@ pub const ENGINE_IO: &[Deviation] = &[
     always("origin/other-port", "lets pages of every origin in"),
     always("origin/lookalike", "lets pages of every origin in"),
     always("origin/two", "lets pages of every origin in"),
+    always("message/answers-not-taken", "keeps what nobody takes"),
     always("http/two-hosts", "takes the first"),
     always("http/absolute-form", "does not know the path"),
     always("http/no-version", "takes it for HTTP/0.9"),
     always("http/expect-too-long", "says go on"),
     always("smuggling/compressed-chunks", "takes the body as it is"),
+    always("smuggling/coding-empty", "goes by the length"),
+    always("smuggling/unknown-and-coding", "takes the body as it is"),
     always("opening/early-bytes", "loses them"),
     always("opening/no-version-of-protocol", "opens the WebSocket, and refuses on it"),
     always("opening/version-words", "opens the WebSocket, and refuses on it"),
@@ -86,6 +89,30 @@ pub const ENGINE_IO: &[Deviation] = &[
     always("opening/other-path", "closes the connection after a second, without an answer"),
     always("framing/length-in-two-bytes", "takes it"),
     always("framing/length-in-eight-bytes", "takes it"),
+];
+
+/// The Python server, PyPI `repodnet` 0.1, as it comes.
+pub const REPODNET: &[Deviation] = &[
+    always("repod-frame/length-2-31", "waits for as much as is announced"),
+    always("repod-frame/length-2-32", "waits for as much as is announced"),
+    always("repod-frame/length-byte-by-byte", "waits for as much as is announced"),
+    always("repod-frame/length-and-bytes", "waits for as much as is announced, and keeps it"),
+    always("repod-frame/length-behind-a-message", "waits for as much as is announced"),
+    always("repod-value/nil", "never takes it from its buffer, nor what is behind it"),
+    always("repod-action/disconnected", "handles nothing more that this client sends"),
+    always("repod-action/twice", "handles nothing more that this client sends"),
+    always("repod-stranger/http", "waits for as much as is announced"),
+    always("repod-stranger/http-post", "waits for as much as is announced"),
+    always("repod-stranger/http-2", "waits for as much as is announced"),
+    always("repod-stranger/tls", "waits for as much as is announced"),
+    always("repod-stranger/ssh", "waits for as much as is announced"),
+    always("repod-stranger/json", "waits for as much as is announced"),
+    always("repod-stranger/bare-msgpack", "waits for as much as is announced"),
+    always("repod-stranger/little-endian", "waits for as much as is announced"),
+    always("repod-stranger/socks", "waits for as much as is announced"),
+    always("repod-stranger/ones", "waits for as much as is announced"),
+    always("repod-stranger/noise", "waits for as much as is announced"),
+    always("repod-crowd/answers-not-taken", "keeps what nobody takes"),
 ];
 
 const fn always(case: &'static str, why: &'static str) -> Deviation {
@@ -102,8 +129,8 @@ mod tests {
 
     #[test]
     fn every_deviation_is_of_a_case() {
-        for deviation in ENGINE_IO {
-            let known = super::super::cases().iter().any(|case| case.id == deviation.case);
+        for deviation in ENGINE_IO.iter().chain(REPODNET) {
+            let known = super::super::every_case().iter().any(|case| case.id == deviation.case);
             assert!(known, "{}", deviation.case);
         }
     }

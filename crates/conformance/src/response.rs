@@ -87,6 +87,14 @@ impl Response {
         })
     }
 
+    /// Whether it is a refusal with a code of the table, as JSON, or, to a request for a WebSocket, in its
+    /// words alone.
+    pub(crate) fn is_of_the_table(&self) -> bool {
+        (0..MESSAGES.len()).any(|code| self.refused(code as u8).is_ok())
+            || (matches!(self.status, 400 | 403)
+                && MESSAGES.map(str::as_bytes).contains(&&*self.body))
+    }
+
     /// A request for a WebSocket has to be refused before anything is upgraded.
     pub(crate) fn upgrade_refused(&self, allowed: &[u16]) -> Verdict {
         self.status(allowed)

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::case::Case;
+use super::case::{Case, Run};
 use super::deviations::Deviation;
 use super::finding::{Finding, Verdict};
+use super::repod::Repod;
 use super::server::Server;
-use super::target::Target;
+use super::target::{Protocol, Target};
 
 /// How to run cases.
 #[derive(Clone, Debug)]
@@ -63,21 +64,30 @@ pub enum Outcome {
     },
 }
 
-/// Runs `cases` against the server at `target`, and shows each report to `progress` as it comes.
-/// Returns the reports in the order of the cases.
+/// The server, as it was learnt to be.
+enum Subject {
+    EngineIo(Server),
+    Repod(Repod),
+}
+
+/// Runs `cases` against the server at `target`, and shows each report to `progress` as it comes. Cases
+/// about servers of the other protocol are skipped. Returns the reports in the order of the cases.
 ///
 /// # Errors
 ///
-/// Nothing there speaks Engine.IO v4 over polling.
+/// Nothing there speaks Engine.IO v4 over polling, or repod, as the address says.
 pub fn check(
     target: &Target,
     cases: &[&'static Case],
     options: &Options,
     mut progress: impl FnMut(&Report),
 ) -> Result<Vec<Report>, NotChecked> {
-    let server = Server::learn(target, options.patience).map_err(|finding| match finding {
-        Finding::Fail { expected, got } => NotChecked { expected, got },
-        Finding::Skip(why) => NotChecked { expected: "a server to check".to_owned(), got: why },
+    let server = Subject::learn(target, options.patience).map_err(|finding| {
+        let (expected, got) = match finding {
+            Finding::Fail { expected, got } => (expected, got),
+            Finding::Skip(why) => ("a server to check".to_owned(), why),
+        };
+        NotChecked { protocol: target.protocol(), expected, got }
     })?;
     let next = AtomicUsize::new(0);
     let (sender, results) = mpsc::channel();
@@ -105,12 +115,12 @@ pub fn check(
 
 /// Runs a case. When it has taken so long that its sessions may have died of old age, a failure says
 /// nothing, and it is run again.
-fn run(case: &Case, server: &Server, options: &Options) -> Outcome {
+fn run(case: &Case, server: &Subject, options: &Options) -> Outcome {
     let mut verdict = Ok(());
     for _ in 0..ATTEMPTS {
         let start = Instant::now();
-        verdict = (case.run)(server);
-        let in_time = start.elapsed() < server.ping_interval;
+        verdict = server.run(case);
+        let in_time = start.elapsed() < server.old_age();
         if in_time || !matches!(verdict, Err(Finding::Fail { .. })) {
             break;
         }
@@ -131,16 +141,46 @@ fn outcome(case: &Case, verdict: Verdict, options: &Options) -> Outcome {
     }
 }
 
-/// Nothing there speaks Engine.IO v4 over polling.
+impl Subject {
+    fn learn(target: &Target, patience: Duration) -> Verdict<Self> {
+        match target.protocol() {
+            Protocol::EngineIo => Server::learn(target, patience).map(Self::EngineIo),
+            Protocol::Repod => Repod::learn(target, patience).map(Self::Repod),
+        }
+    }
+
+    fn run(&self, case: &Case) -> Verdict {
+        match (self, case.run) {
+            (Self::EngineIo(server), Run::EngineIo(run)) => run(server),
+            (Self::Repod(server), Run::Repod(run)) => run(server),
+            _ => Err(Finding::Skip("it is about another protocol".to_owned())),
+        }
+    }
+
+    /// How long its sessions live, whatever happens.
+    fn old_age(&self) -> Duration {
+        match self {
+            Self::EngineIo(server) => server.ping_interval,
+            Self::Repod(_) => Duration::MAX,
+        }
+    }
+}
+
+/// Nothing there speaks the protocol.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NotChecked {
+    protocol: Protocol,
     expected: String,
     got: String,
 }
 
 impl fmt::Display for NotChecked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no Engine.IO v4 server: expected {}, got {}", self.expected, self.got)
+        let protocol = match self.protocol {
+            Protocol::EngineIo => "Engine.IO v4",
+            Protocol::Repod => "repod",
+        };
+        write!(f, "no {protocol} server: expected {}, got {}", self.expected, self.got)
     }
 }
 

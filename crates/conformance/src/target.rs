@@ -5,9 +5,19 @@ use std::str::FromStr;
 
 use super::trust::Trust;
 
+/// What the server speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Protocol {
+    /// Engine.IO v4, over HTTP and WebSocket.
+    EngineIo,
+    /// repod, over TCP.
+    Repod,
+}
+
 /// Where the server is.
 #[derive(Clone, Debug)]
 pub struct Target {
+    protocol: Protocol,
     /// The name or address, without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
@@ -34,6 +44,11 @@ impl Target {
         format!("{}://{}", self.scheme(), self.authority())
     }
 
+    /// What the server speaks, as its address says.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     /// Whether the server speaks TLS.
     pub fn is_secure(&self) -> bool {
         self.tls.is_some()
@@ -48,7 +63,7 @@ impl Target {
         self
     }
 
-    /// The same server with its endpoint at `path`.
+    /// The same server with its endpoint at `path`. repod has none.
     pub fn at(mut self, path: &str) -> Self {
         self.path = format!("/{}/", path.trim_matches('/'));
         self
@@ -58,13 +73,19 @@ impl Target {
 impl FromStr for Target {
     type Err = InvalidTarget;
 
-    /// Reads `http://host:port/path`, or `ws`, `https`, `wss`. Without a path, the endpoint is `/engine.io/`.
+    /// Reads `http://host:port/path`, or `ws`, `https`, `wss`; or `repod://host:port`. Without a path, the
+    /// endpoint is `/engine.io/`; without a port, the protocol's usual one is meant.
     fn from_str(url: &str) -> Result<Self, InvalidTarget> {
         let invalid = |why| InvalidTarget { url: url.to_owned(), why };
-        let (tls, usual_port, rest) = match url.split_once("://") {
-            Some(("http" | "ws", rest)) => (None, 80, rest),
-            Some(("https" | "wss", rest)) => (Some(None), 443, rest),
-            _ => return Err(invalid("expected http, https, ws or wss, as in http://host:port")),
+        let (protocol, tls, usual_port, rest) = match url.split_once("://") {
+            Some(("http" | "ws", rest)) => (Protocol::EngineIo, None, 80, rest),
+            Some(("https" | "wss", rest)) => (Protocol::EngineIo, Some(None), 443, rest),
+            Some(("repod", rest)) => (Protocol::Repod, None, REPOD_PORT, rest),
+            _ => {
+                return Err(invalid(
+                    "expected http, https, ws, wss or repod, as in http://host:port",
+                ));
+            }
         };
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
@@ -79,14 +100,20 @@ impl FromStr for Target {
             }
             _ => (authority, usual_port),
         };
+        if protocol == Protocol::Repod && path.len() > 1 {
+            return Err(invalid("repod has no paths"));
+        }
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
             return Err(invalid("the host is missing"));
         }
         let path = if path.len() > 1 { path } else { "/engine.io/" };
-        Ok(Self { host: host.to_owned(), port, path: path.to_owned(), tls })
+        Ok(Self { protocol, host: host.to_owned(), port, path: path.to_owned(), tls })
     }
 }
+
+/// The port of repod, where none is said.
+const REPOD_PORT: u16 = 5071;
 
 /// An address that cannot be checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -115,9 +142,19 @@ mod tests {
         check("http://example.com/socket.io/", "example.com:80", "/socket.io/");
         check("https://example.com", "example.com:443", "/engine.io/");
         check("wss://example.com:5000/x/", "example.com:5000", "/x/");
-        for bad in
-            ["localhost:5000", "ftp://x", "http://", "http://x:y", "http://a@b", "http://x/?y"]
-        {
+        check("repod://example.com", "example.com:5071", "/engine.io/");
+        check("repod://[::1]:7000/", "[::1]:7000", "/engine.io/");
+        for bad in [
+            "localhost:5000",
+            "ftp://x",
+            "http://",
+            "http://x:y",
+            "http://a@b",
+            "http://x/?y",
+            "repod://x/path",
+            "repod://",
+            "repod://x:y",
+        ] {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
         }
     }

@@ -27,6 +27,14 @@ enum Stream {
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
+/// What comes next of a stream of payloads with their lengths.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Payload(Vec<u8>),
+    End,
+    Nothing,
+}
+
 /// What became of waiting for bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Arrival {
@@ -213,6 +221,67 @@ impl Wire {
         }
     }
 
+    /// The next payload behind a length of four bytes.
+    pub(crate) fn prefixed(&mut self) -> Verdict<Next> {
+        loop {
+            if let Some((length, rest)) = self.received.split_first_chunk() {
+                let length = u32::from_be_bytes(*length) as usize;
+                if let Some(payload) = rest.get(..length) {
+                    let payload = payload.to_vec();
+                    self.received.drain(..length + 4);
+                    return Ok(Next::Payload(payload));
+                }
+            }
+            match self.fill() {
+                Arrival::Bytes => {}
+                Arrival::End if self.received.is_empty() => return Ok(Next::End),
+                Arrival::End => {
+                    return fail("a whole frame", format!("only {}", quoted(&self.received)));
+                }
+                Arrival::Nothing => return Ok(Next::Nothing),
+            }
+        }
+    }
+
+    /// Sends as much as the server takes without anything being read from it, up to `limit` bytes of
+    /// `piece` after `piece`. Returns how much that was.
+    pub(crate) fn stuff(&mut self, piece: &[u8], limit: usize) -> usize {
+        let _ = self.stream.tcp().set_write_timeout(Some(FULL));
+        let mut taken = 0;
+        while taken < limit {
+            let written = match &mut self.stream {
+                Stream::Tcp(stream) => stream.write_all(piece),
+                Stream::Tls(stream) => stream.write_all(piece).and_then(|()| {
+                    // What TLS keeps for itself was not taken.
+                    while stream.conn.wants_write() {
+                        stream.conn.write_tls(&mut stream.sock)?;
+                    }
+                    Ok(())
+                }),
+            };
+            if written.is_err() {
+                break;
+            }
+            taken += piece.len();
+        }
+        taken
+    }
+
+    /// The connection has to stay open for a moment, whatever comes over it.
+    pub(crate) fn stays(&mut self) -> Verdict {
+        let patience = self.patience;
+        self.set_patience(MOMENT);
+        let mut arrival = self.fill();
+        while arrival == Arrival::Bytes {
+            arrival = self.fill();
+        }
+        self.set_patience(patience);
+        if arrival == Arrival::Nothing {
+            return Ok(());
+        }
+        fail("a connection that stays open", "its end")
+    }
+
     /// The server has to close the connection, whatever it says before.
     pub(crate) fn ends(&mut self) -> Verdict {
         loop {
@@ -287,6 +356,12 @@ fn secure(
     };
     trust.secure(host, stream).map_err(|error| error.to_string())
 }
+
+/// A server that takes no byte for so long is full.
+const FULL: Duration = Duration::from_secs(2);
+
+/// Time for the end of a connection to be noticed.
+const MOMENT: Duration = Duration::from_millis(300);
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)

@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Talk to a server: type lines, see messages.
     Connect(Connect),
-    /// Find out whether an Engine.IO server is right, point by point.
+    /// Find out whether a server of either protocol is right, point by point.
     Check(Check),
     /// Find out how fast a server is, and whether it is right under load.
     Bench(Bench),
@@ -74,15 +74,16 @@ Examples:
   heartwire check http://localhost:5000                  everything
   heartwire check http://localhost:3000 --only upgrade --only heartbeat
   heartwire check https://localhost:5443 --cacert ca.pem
+  heartwire check repod://localhost:5071                 a server of repod
   heartwire check --list                                 what is checked, and who asks for it
 
-The server has to echo messages, or what depends on it is skipped. What waits for pings is skipped
-where a silent client lives for more than five seconds.
+Whether the server echoes messages is tried out; where it does not, what depends on it is skipped. What
+waits for pings is skipped where a silent client lives for more than five seconds.
 
 Exit codes: 0 right, 1 wrong, 2 wrong arguments, 3 no Engine.IO server")]
 pub(crate) struct Check {
     /// Address of the server: http, https, ws or wss, and the path of its endpoint unless that is
-    /// /engine.io/.
+    /// /engine.io/; or repod.
     #[arg(required_unless_present = "list")]
     pub(crate) url: Option<String>,
 
@@ -125,6 +126,8 @@ pub(crate) enum Known {
     /// npm `engine.io`.
     #[value(name = "engine.io")]
     EngineIo,
+    /// PyPI `repodnet`.
+    Repodnet,
 }
 
 #[derive(Debug, clap::Args)]

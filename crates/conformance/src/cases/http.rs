@@ -121,6 +121,23 @@ pub(super) static CASES: &[Case] = &[
         },
     ),
     Case::new(
+        "http/headers-in-any-number",
+        "whatever the number of headers, there is an answer",
+        "RFC 6585, § 5; CVE-2024-37890",
+        |server| {
+            let requests = || [get(server), server.upgrade_request("EIO=4&transport=websocket")];
+            for count in [0, 1, 63, 64, 65, 99, 100, 101, 127, 128, 129, 255, 256, 257, 2000] {
+                for mut request in requests() {
+                    for number in 0..count {
+                        request = request.header(&format!("X-{number}"), "x");
+                    }
+                    server.exchange(&request)?.status(&[101, 200, 400, 413, 431])?;
+                }
+            }
+            server.lives()
+        },
+    ),
+    Case::new(
         "http/absolute-form",
         "an address in absolute form is understood",
         "RFC 9112, § 3.2.2",

@@ -198,6 +198,60 @@ pub(super) static CASES: &[Case] = &[
         },
     ),
     Case::new(
+        "message/like-socket-io",
+        "what means something to Socket.IO is text like any other: nothing is waited for",
+        "CVE-2023-32695, CVE-2026-33151: attachments that are announced",
+        |server| {
+            server.needs_echo()?;
+            let (mut socket, _) = server.open_websocket()?;
+            for text in [
+                "40",
+                "42[\"connect\"]",
+                "42[\"error\",{}]",
+                "41",
+                "4451-[{\"_placeholder\":true}]",
+                "451-[\"x\",{\"_placeholder\":true,\"num\":\"splice\"}]",
+                "4599999999-[\"x\"]",
+                "42{\"toString\":\"x\"}",
+                "42[{\"__proto__\":1}]",
+            ] {
+                socket.echoes(text)?;
+            }
+            Ok(())
+        },
+    ),
+    Case::new(
+        "message/answers-not-taken",
+        "a client that takes no answers is not read from without end",
+        "practice; RUSTSEC-2020-0043",
+        |server| {
+            server.needs_echo()?;
+            let (mut greedy, _) = server.open_websocket()?;
+            let size = server.max_payload.min(60_000) - 1;
+            let piece = Frame::text(format!("4{}", "x".repeat(size))).to_bytes();
+            let taken = greedy.wire.stuff(&piece, UNTAKEN);
+            if taken >= UNTAKEN {
+                return fail(
+                    "a server that stops reading, or ends the connection",
+                    format!("{} MB were taken while no answer was read", taken / 1_000_000),
+                );
+            }
+            server.lives()
+        },
+    ),
+    Case::new(
+        "message/fragments-without-end",
+        "a message in a hundred and thirty thousand fragments that never ends does no harm",
+        "CVE-2026-48779",
+        |server| {
+            let mut bytes = Frame::text("4").open().to_bytes();
+            bytes.extend(Frame::new(frame::CONTINUATION, "x").open().to_bytes().repeat(131_000));
+            let (mut socket, _) = server.open_websocket()?;
+            socket.wire.stuff(&bytes, bytes.len());
+            server.lives()
+        },
+    ),
+    Case::new(
         "message/cut-character",
         "a character may be cut between fragments",
         "RFC 6455, § 5.6",
@@ -295,6 +349,9 @@ pub(super) static CASES: &[Case] = &[
         },
     ),
 ];
+
+/// More than the buffers of the kernels at both ends hold.
+const UNTAKEN: usize = 64_000_000;
 
 const PACKETS: &str = "EIO § Packet encoding, WebSocket";
 const LIMIT: &str = "EIO § Handshake, maxPayload; RFC 6455, § 7.4.1: 1009";

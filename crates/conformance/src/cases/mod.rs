@@ -14,15 +14,24 @@ mod opening;
 mod origin;
 mod payload;
 mod refusal;
+mod repod;
 mod session;
 mod smuggling;
 mod upgrade;
 
 use super::case::Case;
+use super::target::Protocol;
+
+/// Every case about servers of this protocol, group by group.
+pub fn of(protocol: Protocol) -> Vec<&'static Case> {
+    let mut cases = all();
+    cases.retain(|case| case.protocol() == protocol);
+    cases
+}
 
 /// Every case, group by group.
 pub fn all() -> Vec<&'static Case> {
-    [
+    let engineio = [
         handshake::CASES,
         refusal::CASES,
         session::CASES,
@@ -37,10 +46,8 @@ pub fn all() -> Vec<&'static Case> {
         smuggling::CASES,
         opening::CASES,
         framing::CASES,
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    engineio.into_iter().chain(repod::CASES).flatten().collect()
 }
 
 #[cfg(test)]

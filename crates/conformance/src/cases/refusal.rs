@@ -4,6 +4,7 @@ use super::super::case::Case;
 use super::super::finding::{Verdict, ensure, fail};
 use super::super::request::Request;
 use super::super::server::{Server, skip};
+use super::super::wire::Wire;
 
 pub(super) static CASES: &[Case] = &[
     Case::new(
@@ -276,6 +277,40 @@ pub(super) static CASES: &[Case] = &[
         },
     ),
     Case::new(
+        "refusal/cross-product",
+        "whatever parameters a request has, and whatever it asks for, its answer is one of the table",
+        "CVE-2023-31125; Node",
+        |server| {
+            let versions =
+                ["", "EIO=4", "EIO=", "EIO=3", "EIO=__proto__", "EIO=4&EIO=5", "EIO[]=4"];
+            let transports = [
+                "",
+                "transport=polling",
+                "transport=websocket",
+                "transport=webtransport",
+                "transport=constructor",
+                "transport[]=polling",
+                "transport=%00",
+                "transport=%",
+            ];
+            let sessions = ["", "sid=", "sid=__proto__", "sid=%zz", "sid=a&sid=b", "sid[]=x"];
+            let others = ["", "j=0", "t=%ff&b64=1", "&&=&=x"];
+            for (version, transport) in product(&versions, &transports) {
+                let mut wire = server.connect()?;
+                for (session, other) in product(&sessions, &others) {
+                    let query = [version, transport, session, other].join("&");
+                    for method in ["GET", "POST"] {
+                        let request = server.request(method, &query);
+                        wire = told(server, wire, &request.body(""), &query)?;
+                    }
+                    let request = server.upgrade_request(&query);
+                    told(server, server.connect()?, &request, &query)?;
+                }
+            }
+            server.lives()
+        },
+    ),
+    Case::new(
         "refusal/all-end",
         "a thousand refusals leave the server as it was",
         "practice",
@@ -300,6 +335,26 @@ pub(super) static CASES: &[Case] = &[
         },
     ),
 ];
+
+/// Each of `these` with each of `those`.
+fn product<'a>(these: &[&'a str], those: &[&'a str]) -> Vec<(&'a str, &'a str)> {
+    these.iter().flat_map(|one| those.iter().map(|other| (*one, *other))).collect()
+}
+
+/// The request has to be granted, or refused with a code of the table. Returns a connection for the next.
+fn told(server: &Server, mut wire: Wire, request: &Request, query: &str) -> Verdict<Wire> {
+    wire.send(request);
+    let Some(response) = wire.answer_or_end()? else {
+        return fail(format!("an answer to {query:?}"), "the end of the connection");
+    };
+    let known = match response.status {
+        101 | 200 => true,
+        400 | 403 => response.is_of_the_table(),
+        status => matches!(status, 404 | 405 | 411 | 426),
+    };
+    ensure(known, &format!("an answer of the table to {query:?}"), || response.words())?;
+    if response.closes() || response.status == 101 { server.connect() } else { Ok(wire) }
+}
 
 const HANDSHAKE: &str = "EIO=4&transport=polling";
 const MISSING: &str = "EIO § Query parameters";

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use conformance::{Case, Deviation, Options, Outcome, Report, Target, Trust};
+use conformance::{Case, Deviation, Options, Outcome, Protocol, Report, Target, Trust};
 use serde_json::json;
 
 use crate::args::{Check, Known};
@@ -12,16 +12,13 @@ use crate::output::{BOLD, CYAN, DIM, Format, GREEN, RED, line};
 
 pub(crate) fn run(args: Check) -> Result<(), Exit> {
     let format = Format::new(args.json);
-    let cases = chosen(&args.only)?;
-    let Some(url) = args.url.filter(|_| !args.list) else { return list(&cases, format) };
-    let target: Target = url.parse().map_err(|error| Exit::Usage(format!("{error}")))?;
-    let target = match &args.path {
-        Some(path) => target.at(path),
-        None => target,
+    let target = match &args.url {
+        Some(url) => Some(target(url, &args)?),
+        None => None,
     };
-    let target = match trust(args.cacert.as_deref(), args.insecure)? {
-        Some(trust) => target.trusting(trust),
-        None => target,
+    let cases = chosen(target.as_ref().map(Target::protocol), &args.only)?;
+    let (Some(target), Some(url), false) = (target, args.url, args.list) else {
+        return list(&cases, format);
     };
     let options = Options {
         patience: args.patience_ms,
@@ -47,6 +44,24 @@ pub(crate) fn run(args: Check) -> Result<(), Exit> {
     Err(Exit::Failed(format!("the server fails {failures} of {} points", reports.len())))
 }
 
+/// The server, and how it is reached.
+fn target(url: &str, args: &Check) -> Result<Target, Exit> {
+    let target: Target = url.parse().map_err(|error| Exit::Usage(format!("{error}")))?;
+    let about_http = args.path.is_some() || args.cacert.is_some() || args.insecure;
+    if target.protocol() == Protocol::Repod && about_http {
+        let options = "--path, --cacert and --insecure";
+        return Err(Exit::Usage(format!("{options} are for servers of Engine.IO, not for {url}")));
+    }
+    let target = match &args.path {
+        Some(path) => target.at(path),
+        None => target,
+    };
+    Ok(match trust(args.cacert.as_deref(), args.insecure)? {
+        Some(trust) => target.trusting(trust),
+        None => target,
+    })
+}
+
 /// Whose certificates count, where it is said.
 fn trust(authorities: Option<&Path>, anybody: bool) -> Result<Option<Trust>, Exit> {
     if anybody {
@@ -59,14 +74,15 @@ fn trust(authorities: Option<&Path>, anybody: bool) -> Result<Option<Trust>, Exi
     Trust::authorities(&pem).map(Some).map_err(|error| unusable(&error))
 }
 
-/// The cases whose name has one of the patterns in it; without patterns, all.
-fn chosen(patterns: &[String]) -> Result<Vec<&'static Case>, Exit> {
+/// The cases about a protocol, or about any, whose name has one of the patterns in it; without patterns,
+/// all.
+fn chosen(protocol: Option<Protocol>, patterns: &[String]) -> Result<Vec<&'static Case>, Exit> {
+    let mut cases = protocol.map_or_else(conformance::every_case, conformance::cases);
     for pattern in patterns {
-        if !conformance::cases().iter().any(|case| case.id.contains(pattern.as_str())) {
+        if !cases.iter().any(|case| case.id.contains(pattern.as_str())) {
             return Err(Exit::Usage(format!("no case has '{pattern}' in its name; see --list")));
         }
     }
-    let mut cases = conformance::cases();
     cases.retain(|case| {
         patterns.is_empty() || patterns.iter().any(|pattern| case.id.contains(pattern.as_str()))
     });
@@ -87,6 +103,7 @@ fn list(cases: &[&Case], format: Format) -> Result<(), Exit> {
 fn known(peer: Known) -> &'static [Deviation] {
     match peer {
         Known::EngineIo => conformance::ENGINE_IO,
+        Known::Repodnet => conformance::REPODNET,
     }
 }
 
@@ -100,7 +117,7 @@ fn tell(reports: &[Report]) -> Result<(), Exit> {
         let passed = of_group().filter(|report| report.outcome == Outcome::Pass).count();
         let failed = of_group().filter(|report| is_failure(&report.outcome)).count();
         let style = if failed > 0 { RED } else { GREEN };
-        line(&format!("{group:12} {style}{passed:3}{style:#} of {all}"))?;
+        line(&format!("{group:14} {style}{passed:3}{style:#} of {all}"))?;
     }
     for report in reports {
         let Case { id, title, reference, .. } = report.case;

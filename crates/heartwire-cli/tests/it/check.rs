@@ -37,6 +37,56 @@ fn a_server_with_tls_is_right_for_who_trusts_it() {
 }
 
 #[test]
+fn a_server_of_repod_is_right() {
+    let (_server, url) = Program::serve_repod(&[]);
+    let output = run(&["check", &url, "--only", "repod-greeting/", "--only", "repod-action/"], "");
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{out}");
+    let groups: Vec<_> = out.lines().filter(|line| line.contains(" of ")).collect();
+    assert_eq!(groups.len(), 2, "{out}");
+    assert!(out.ends_with(" pass, 0 fail\n"), "{out}");
+}
+
+#[test]
+fn a_server_of_repod_that_is_silent_is_checked_too() {
+    let (_server, url) = Program::serve_repod(&["--behaviour", "silent"]);
+    let output = run(&["check", &url, "--only", "repod-value/", "--json"], "");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    let outcome = |case: &str| {
+        let reports = text(&output.stdout).lines();
+        let mut reports = reports.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        reports.find(|report| report["case"] == case).unwrap()["outcome"].clone()
+    };
+    assert_eq!(outcome("repod-value/every-type"), "skipped");
+    assert_eq!(outcome("repod-value/nil"), "pass");
+    assert_eq!(outcome("repod-value/list-bomb"), "pass");
+}
+
+#[test]
+fn a_server_of_repod_that_is_wrong_is_told_so() {
+    // One that greets, and takes whatever comes.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("repod://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let greeting = b"\0\0\0\x12\x81\xa6action\xa9connected";
+                std::io::Write::write_all(&mut stream, greeting).unwrap();
+                std::io::copy(&mut stream, &mut std::io::sink())
+            });
+        }
+    });
+    let only = ["--only", "repod-frame/length-2-32", "--patience-ms", "300"];
+    let output = run(&[&["check", &url], &only[..]].concat(), "");
+    assert_eq!(output.status.code(), Some(1));
+    let out = text(&output.stdout);
+    assert!(out.contains("fails repod-frame/length-2-32: a frame of 2^32 - 1 bytes is"), "{out}");
+    assert!(out.contains("expected  the connection to be closed"), "{out}");
+    assert_eq!(text(&output.stderr), "error: the server fails 1 of 1 points\n");
+}
+
+#[test]
 fn what_is_wrong_is_told_in_words() {
     // It cannot be right where it is not.
     let (_server, url) = Program::serve(&["--transports", "polling"]);
@@ -68,10 +118,15 @@ fn every_point_is_listed_with_its_source() {
     let points: Vec<Value> =
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(points.len() >= 150, "{}", points.len());
+    assert!(points.iter().filter(|point| is_repod(point)).count() >= 40);
     for point in points {
         assert!(point["title"].as_str().is_some_and(|title| !title.is_empty()), "{point}");
         assert!(point["reference"].as_str().is_some_and(|source| !source.is_empty()), "{point}");
     }
+}
+
+fn is_repod(point: &Value) -> bool {
+    point["case"].as_str().is_some_and(|case| case.starts_with("repod-"))
 }
 
 #[test]
@@ -84,6 +139,10 @@ fn what_cannot_be_checked_is_told() {
         (&["check", "https://127.0.0.1:1", "--insecure"], 3),
         (&["check", "http://127.0.0.1:1", "--only", "no such thing"], 2),
         (&["check", "http://127.0.0.1:1"], 3),
+        (&["check", "repod://127.0.0.1:1"], 3),
+        (&["check", "repod://127.0.0.1:1/path"], 2),
+        (&["check", "repod://127.0.0.1:1", "--insecure"], 2),
+        (&["check", "repod://127.0.0.1:1", "--only", "framing/"], 2),
     ] {
         let output = run(args, "");
         assert_eq!(output.status.code(), Some(code), "{args:?}");

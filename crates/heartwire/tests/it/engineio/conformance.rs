@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use conformance::{Options, Outcome, Target, Trust};
+use conformance::{Options, Outcome, Protocol, Target, Trust};
 use heartwire::engineio::{Context, Handler, MessageRef, Server, ServerBuilder};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -60,7 +60,7 @@ fn check(addr: SocketAddr, left_out: &[&str]) {
 
 #[track_caller]
 fn check_target(target: &Target, left_out: &[&str]) {
-    let mut cases = conformance::cases();
+    let mut cases = conformance::cases(Protocol::EngineIo);
     cases.retain(|case| !left_out.contains(&case.id));
     let options = Options { patience: Duration::from_secs(20), ..Options::default() };
     let reports = conformance::check(target, &cases, &options, |_| {}).unwrap();

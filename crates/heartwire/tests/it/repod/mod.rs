@@ -43,6 +43,7 @@
 
 mod broadcast;
 mod close;
+mod conformance;
 mod connection;
 mod frames;
 mod hooks;
