@@ -52,7 +52,7 @@ pub fn cycles(size: Size) -> Vec<Row> {
 /// Clients that leave in the middle.
 pub fn abandoned(size: Size) -> Vec<Row> {
     let count = size.pick(200, 100_000);
-    let ways: [(&str, Visit); 6] = [
+    let ways: [(&str, Visit); 9] = [
         ("polling sessions", |child, number| drop(opened(child.addr, number))),
         ("GETs", |child, number| {
             let (target, mut stream) = opened(child.addr, number);
@@ -72,15 +72,39 @@ pub fn abandoned(size: Size) -> Vec<Row> {
             let whole = frame(0x82, &[7; 1000]);
             stream.write_all(&whole[..number % whole.len()]).unwrap();
         }),
-        ("handshakes that a hook denies", |child, number| {
+        ("clients that a hook denies", |child, number| {
+            unwanted(child, number, "deny", Some(403));
+        }),
+        ("clients that a hook panics at", |child, number| {
+            unwanted(child, number, "panic", Some(500));
+        }),
+        ("clients that a hook hangs on", |child, number| unwanted(child, number, "hang", None)),
+        ("upgrades that a hook denies", |child, number| {
+            let (target, _) = opened(child.addr, number);
             let mut stream = connect_from(number, child.addr).unwrap();
-            let denied = request("GET", &format!("{OPEN}&hook=deny"), &[], b"");
+            let denied = [upgrade(&format!("{target}&hook=deny"), false), text("2probe")].concat();
             assert_eq!(ask(&mut stream, &denied).unwrap().0, 403);
         }),
     ];
-    let config = Config { ping_ms: 200, hook: true, ..Config::default() };
+    // Who has sent more than its request is not seen to leave before the hook's time is up.
+    let config = Config { ping_ms: 200, hook: true, hook_ms: 200, ..Config::default() };
     let mut child = Child::start(&config);
     ways.iter().flat_map(|(name, visit)| visits(&mut child, name, count, *visit, SLACK)).collect()
+}
+
+/// A client that the hook does not let in, over either transport. It says what it would say inside, and
+/// leaves with its answer, or without one.
+fn unwanted(child: &Child, number: usize, hook: &str, status: Option<u16>) {
+    let target = format!("{OPEN}&hook={hook}");
+    let bytes = match number % 2 {
+        0 => request("GET", &target, &[], b""),
+        _ => [upgrade(&target, false), text("4x")].concat(),
+    };
+    let mut stream = connect_from(number, child.addr).unwrap();
+    match status {
+        Some(status) => assert_eq!(ask(&mut stream, &bytes).unwrap().0, status),
+        None => stream.write_all(&bytes).unwrap(),
+    }
 }
 
 /// What a number of visits leaves behind, once the server is warm.

@@ -1,5 +1,6 @@
 //! Engine.IO.
 
+mod access;
 mod asynchronous;
 mod bad_frames;
 mod bad_input;
