@@ -9,6 +9,8 @@ use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use heartwire::{engineio, repod};
 
+use crate::output::excerpt;
+
 /// How the program ends when it does not end well.
 #[derive(Debug)]
 pub(crate) enum Exit {
@@ -39,7 +41,7 @@ impl Exit {
         };
         if let Some(message) = message {
             let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-            eprintln!("{red}error:{red:#} {message}");
+            eprintln!("{red}error:{red:#} {}", excerpt(&message));
         }
         ExitCode::from(code)
     }

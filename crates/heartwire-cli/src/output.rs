@@ -42,7 +42,7 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
 /// Prints a line about what the program does, beside its output.
 pub(crate) fn note(text: &str) {
     // Who closes the error stream does not want to read it.
-    let _ = writeln!(anstream::stderr(), "{DIM}{text}{DIM:#}");
+    let _ = writeln!(anstream::stderr(), "{DIM}{}{DIM:#}", excerpt(text));
 }
 
 /// A message as words: text as it is, without control characters that could play with the terminal,
@@ -91,11 +91,11 @@ pub(crate) fn repod_message_json(message: &repod::Message) -> String {
 /// be part of its texts; written like the others, no terminal acts on them and no filter drops them.
 pub(crate) fn json_text<T: Serialize>(value: &T) -> String {
     let json = serde_json::to_string(value).expect("it fits JSON");
-    if !json.contains(char::is_control) {
+    if !json.contains(plays_with_terminals) {
         return json;
     }
     json.chars().fold(String::with_capacity(json.len()), |mut text, char| {
-        if char.is_control() {
+        if plays_with_terminals(char) {
             text.push_str(&format!("\\u{:04x}", u32::from(char)));
         } else {
             text.push(char);
@@ -121,15 +121,31 @@ fn fits_json(value: repod::Value<'_>) -> bool {
     }
 }
 
-fn escaped(text: &str) -> String {
-    text.chars()
-        .flat_map(|char| {
-            let plain = !char.is_control() || char == '\t';
-            let (plain, escape) =
-                if plain { (Some(char), None) } else { (None, Some(char.escape_default())) };
-            plain.into_iter().chain(escape.into_iter().flatten())
-        })
-        .collect()
+/// Text as it is, without characters that could play with the terminal or turn texts around.
+pub(crate) fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, char| {
+        if plays_with_terminals(char) {
+            escaped.extend(char.escape_default());
+        } else {
+            escaped.push(char);
+        }
+        escaped
+    })
+}
+
+/// Words that may hold what somebody else has written, harmless and not too many.
+pub(crate) fn excerpt(words: &str) -> String {
+    let mut chars = words.chars();
+    let start: String = chars.by_ref().take(MAX_SHOWN_CHARS).collect();
+    escaped(&start) + if chars.next().is_some() { "…" } else { "" }
+}
+
+fn plays_with_terminals(char: char) -> bool {
+    let turns_text_around = matches!(
+        char,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    turns_text_around || (char.is_control() && char != '\t')
 }
 
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -139,3 +155,6 @@ pub(crate) const CYAN: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(A
 pub(crate) const RED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
 
 const SHOWN_BYTES: usize = 32;
+
+/// Characters of what others have written, in what is said about it.
+const MAX_SHOWN_CHARS: usize = 1000;

@@ -11,7 +11,7 @@ use rustyline::{DefaultEditor, ExternalPrinter};
 use tokio::sync::mpsc;
 
 use crate::exit::Exit;
-use crate::output::{self, BOLD, CYAN, DIM, Format, note};
+use crate::output::{self, BOLD, CYAN, DIM, Format, excerpt, note};
 
 /// What the user wants.
 pub(crate) enum Input {
@@ -99,7 +99,7 @@ impl Screen {
     /// from a pipe wants the messages alone.
     pub(crate) fn progress(&mut self, text: &str) -> Result<(), Exit> {
         match self {
-            Self::Prompt(prompt) => prompt.print(&format!("{DIM}{text}{DIM:#}")),
+            Self::Prompt(prompt) => prompt.print(&format!("{DIM}{}{DIM:#}", excerpt(text))),
             Self::Stream(Format::Json) => Ok(output::line(text)?),
             Self::Stream(Format::Words) => Ok(()),
         }
@@ -116,7 +116,7 @@ impl Screen {
     /// Says something about what the user does, beside the output.
     pub(crate) fn remark(&mut self, text: &str) -> Result<(), Exit> {
         match self {
-            Self::Prompt(prompt) => prompt.print(&format!("{DIM}{text}{DIM:#}")),
+            Self::Prompt(prompt) => prompt.print(&format!("{DIM}{}{DIM:#}", excerpt(text))),
             Self::Stream(_) => {
                 note(text);
                 Ok(())

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::args::{Check, Known};
 use crate::exit::Exit;
-use crate::output::{BOLD, CYAN, DIM, Format, GREEN, RED, line};
+use crate::output::{BOLD, CYAN, DIM, Format, GREEN, RED, excerpt, json_text, line};
 
 pub(crate) fn run(args: Check) -> Result<(), Exit> {
     let format = Format::new(args.json);
@@ -33,7 +33,7 @@ pub(crate) fn run(args: Check) -> Result<(), Exit> {
         Format::Words => tell(&reports)?,
         Format::Json => {
             for report in &reports {
-                line(&as_json(report).to_string())?;
+                line(&json_text(&as_json(report)))?;
             }
         }
     }
@@ -133,7 +133,7 @@ fn tell(reports: &[Report]) -> Result<(), Exit> {
         };
         line(&format!("\n{mark} {BOLD}{id}{BOLD:#}: {title}"))?;
         for (name, words) in lines {
-            line(&format!("    {DIM}{name:9}{DIM:#} {words}"))?;
+            line(&format!("    {DIM}{name:9}{DIM:#} {}", excerpt(words)))?;
         }
         line(&format!("    {DIM}source    {reference}{DIM:#}"))?;
     }

@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod connect;
 mod demo;
+mod hygiene;
 mod liar;
 mod manual;
 mod peer;

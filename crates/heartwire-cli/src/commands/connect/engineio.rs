@@ -45,7 +45,7 @@ impl Conversation for Client {
                     };
                     Happening::Progress(match format {
                         Format::Words => format!("connected over {}", connected.transport),
-                        Format::Json => json().to_string(),
+                        Format::Json => json_text(&json()),
                     })
                 }
                 Event::Upgraded => Happening::Progress(match format {

@@ -102,6 +102,9 @@ impl Address {
             ("https", "http") => return Err("that is not encrypted, and this was"),
             _ => return Err("that is not on the web"),
         }
+        if to.host_str().is_some_and(|host| host.len() > MAX_HOST_BYTES) {
+            return Err("no host has so long a name");
+        }
         let kept: Vec<(String, String)> = to
             .query_pairs()
             .filter(|(key, _)| !OWN_PARAMETERS.contains(&&**key) && **key != self.timestamp)
@@ -154,6 +157,9 @@ impl Address {
         url.into()
     }
 }
+
+/// Bytes of a host's name (RFC 1035, § 2.3.4).
+const MAX_HOST_BYTES: usize = 255;
 
 /// The scheme for requests of those that name a server on the web.
 fn web_scheme(scheme: &str) -> Option<&'static str> {
@@ -212,6 +218,9 @@ mod tests {
         for location in ["ftp://a.example/", "data:,x", "http://"] {
             assert!(from("http").redirected(&request("http"), location).is_err(), "{location}");
         }
+        let long = format!("http://{}/", "x".repeat(256));
+        let refused = from("http").redirected(&request("http"), &long);
+        assert_eq!(refused.unwrap_err(), "no host has so long a name");
         let downgrade = from("https").redirected(&request("https"), "http://a.example/engine.io/");
         assert_eq!(downgrade.unwrap_err(), "that is not encrypted, and this was");
     }

@@ -302,13 +302,16 @@ impl Driver {
     /// Takes the answer to a GET.
     fn receive(&mut self, now: Instant, body: &str) {
         let mut packets = payload::Decoder::new(body);
+        let mut texts = body.split(char::from(payload::SEPARATOR));
         let mut received = vec![];
         while let Some(packet) = packets.next_packet() {
+            let text = texts.next().unwrap_or_default();
             let message = self.session.handle_packet(now, packet);
             received.extend(message.map(|message| Event::Message(message.to_message())));
             if self.session.is_closed() {
-                // Where the server has asked for the end, nobody is told.
-                self.detail = Some(format!("got {:?}", excerpt(body)));
+                // This packet alone: the others are messages. Where the server has asked for the end,
+                // nobody is told.
+                self.detail = Some(format!("got {:?}", excerpt(text)));
                 break;
             }
         }

@@ -181,7 +181,16 @@ pub(super) fn excerpt(text: &str) -> String {
     let start: String = text.chars().take(MAX_SHOWN_CHARS).collect();
     let more = if start.len() < text.len() { "…" } else { "" };
     let words: Vec<_> = start.split_whitespace().collect();
-    format!("{}{more}", words.join(" ")).chars().filter(|char| !char.is_control()).collect()
+    format!("{}{more}", words.join(" ")).chars().filter(|char| is_harmless(*char)).collect()
+}
+
+/// Whether a character changes nothing of the text around it, on a terminal or in a page.
+fn is_harmless(char: char) -> bool {
+    let turns_text_around = matches!(
+        char,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    !char.is_control() && !turns_text_around
 }
 
 /// Characters of an answer that are shown.
@@ -195,6 +204,7 @@ mod tests {
     fn excerpts_are_short_and_harmless() {
         assert_eq!(excerpt("a\r\n  b\tc"), "a b c");
         assert_eq!(excerpt("bell \u{7}\u{1b}[2J"), "bell [2J");
+        assert_eq!(excerpt("\u{9b}31m\u{7f} \u{202e}dlo"), "31m dlo");
         let long = excerpt(&"ż".repeat(1000));
         assert_eq!(long.chars().count(), MAX_SHOWN_CHARS + 1);
         assert!(long.ends_with('…'));

@@ -17,7 +17,7 @@ use super::address::{self, Address};
 use super::agent::Agent;
 use super::cookies::CookieJar;
 use super::error::ConnectError;
-use super::failure::RequestError;
+use super::failure::{RequestError, excerpt};
 use super::options::Options;
 use super::requester::Requester;
 
@@ -224,7 +224,7 @@ impl Http {
         }
         let mut target = self.target();
         let to = target.redirected(url, location).map_err(refuse)?;
-        tracing::debug!(%status, to = to.display(), "redirected");
+        tracing::debug!(%status, to = excerpt(&to.display()), "redirected");
         *target = to;
         *redirects += 1;
         Ok(true)
