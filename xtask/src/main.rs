@@ -4,11 +4,12 @@ mod ledger;
 
 mod fuzzing;
 
-mod conformance;
+mod comparison;
 mod python;
 mod sanitizing;
 
 mod package;
+mod suite;
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -45,7 +46,12 @@ const VERBS: &[Verb] = &[
     Verb {
         name: "conformance",
         about: "the public suite of Engine.IO v4, from a folder where it is installed, ten times",
-        run: conformance::run,
+        run: suite::run,
+    },
+    Verb {
+        name: "compare",
+        about: "how many points of `heartwire check` ours and the peers fail, into docs/comparison.md",
+        run: comparison::compare,
     },
     Verb {
         name: "autobahn",

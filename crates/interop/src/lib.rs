@@ -55,6 +55,18 @@ pub fn node_modules() -> PathBuf {
     home.join("node_modules")
 }
 
+/// The version of a package that is installed, as the lists of `peers/` name it.
+pub fn version(package: &str) -> Option<String> {
+    let lists = ["requirements.txt", "requirements-repod.txt", "package.json"];
+    lists.into_iter().find_map(|list| {
+        wanted(list).lines().find_map(|line| {
+            let rest = line.trim().trim_start_matches('"').strip_prefix(package)?;
+            let version = rest.strip_prefix("==").or_else(|| rest.strip_prefix("\": \""))?;
+            Some(version.trim_end_matches([',', '"']).to_owned())
+        })
+    })
+}
+
 /// A program of another project, or one of `peers/` that uses it. It ends with this value.
 #[derive(Debug)]
 pub struct Peer {

@@ -28,4 +28,5 @@ mod requester;
 mod scripted;
 mod stall;
 mod support;
+mod tls;
 mod wire;
