@@ -58,7 +58,10 @@ fn contestants(protocol: Protocol) -> Vec<Contestant> {
     };
     match protocol {
         Protocol::EngineIo => vec![
-            ours(|| Ours::start(&["--engineio", "127.0.0.1:0"])),
+            ours(|| {
+                let pings = ["--ping-interval-ms", PINGS[0], "--ping-timeout-ms", PINGS[1]];
+                Ours::start(&[&["--engineio", "127.0.0.1:0"], &pings[..]].concat())
+            }),
             Contestant {
                 name: named("engine.io", ""),
                 start: || engineio("engineio_echo.cjs", &PINGS),
@@ -184,14 +187,7 @@ impl Ours {
     fn start(args: &[&str]) -> (Running, String) {
         let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
         let child = Command::new(Path::new(&target).join("debug/heartwire"))
-            .args([
-                "serve",
-                "--json",
-                "--ping-interval-ms",
-                PINGS[0],
-                "--ping-timeout-ms",
-                PINGS[1],
-            ])
+            .args(["serve", "--json"])
             .args(args)
             .stdout(Stdio::piped())
             .spawn();

@@ -5,6 +5,7 @@ mod ledger;
 mod fuzzing;
 
 mod comparison;
+mod outside;
 mod python;
 mod sanitizing;
 
@@ -97,6 +98,16 @@ const VERBS: &[Verb] = &[
         name: "counts",
         about: "instructions of the hot paths, against what is written down; `counts record` does so",
         run: counts,
+    },
+    Verb {
+        name: "audit",
+        about: "what `cargo audit` says of every lock; with a folder, by the database that is there",
+        run: outside::audit,
+    },
+    Verb {
+        name: "tls",
+        about: "what sslscan and testssl.sh say of a server with TLS",
+        run: outside::tls,
     },
     Verb {
         name: "peers",

@@ -122,7 +122,7 @@ impl Server {
         let bytes: Vec<_> = frames.iter().flat_map(Frame::to_bytes).collect();
         let (mut socket, _) = self.open_websocket()?;
         socket.write(bytes);
-        socket.closes(codes)?;
+        socket.says_close(codes)?;
         self.lives()
     }
 

@@ -83,12 +83,13 @@ impl Socket {
         }
     }
 
-    /// What comes next but pings of the heartbeat, which are answered.
+    /// What comes next but pings of the heartbeat, which are answered, and noops, which mean nothing.
     pub(crate) fn message(&mut self) -> Verdict<Incoming> {
         let deadline = Instant::now() + self.wire.patience();
         loop {
             match self.next()? {
                 Incoming::Text(text) if text == "2" => self.text("3"),
+                Incoming::Text(text) if text == "6" => {}
                 other => return Ok(other),
             }
             if Instant::now() >= deadline {
@@ -117,6 +118,13 @@ impl Socket {
     /// The server has to close it, with a close frame that has one of these codes, and then end the
     /// connection.
     pub(crate) fn closes(&mut self, codes: &[Option<u16>]) -> Verdict {
+        self.says_close(codes)?;
+        self.wire.ends()
+    }
+
+    /// The server has to close it, with a close frame that has one of these codes, which is answered. That
+    /// it ends the connection then is a matter of points of its own.
+    pub(crate) fn says_close(&mut self, codes: &[Option<u16>]) -> Verdict {
         let names: Vec<_> = codes.iter().map(|code| close_words(*code)).collect();
         let expected = names.join(" or ");
         loop {
@@ -126,7 +134,7 @@ impl Socket {
                         frame::CLOSE,
                         code.map_or(vec![], |code| code.to_be_bytes().to_vec()),
                     ));
-                    return self.wire.ends();
+                    return Ok(());
                 }
                 Incoming::Close(code) => return fail(expected, close_words(code)),
                 Incoming::End => return fail(expected, "the end of the connection without one"),

@@ -19,6 +19,16 @@ pub(super) static CASES: &[Case] = &[
         RESERVED,
         |server| violates(server, Frame::text("4x").reserved(4)),
     ),
+    Case::new(
+        "framing/ends-the-connection",
+        "who has closed a WebSocket for what came over it ends its connection, too",
+        "RFC 6455, § 7.1.1",
+        |server| {
+            let (mut socket, _) = server.open_websocket()?;
+            socket.send(&Frame::text("4x").unmasked());
+            socket.closes(PROTOCOL_ERROR)
+        },
+    ),
     Case::new("framing/reserved-2", "reserved bit 2 closes the WebSocket", RESERVED, |server| {
         violates(server, Frame::text("4x").reserved(2))
     }),

@@ -7,6 +7,21 @@ use super::super::server::{Server, skip};
 use super::super::wire::Wire;
 
 pub(super) static CASES: &[Case] = &[
+    Case::new("refusal/code-0", "who asks for no transport is told code 0", CODES, |server| {
+        server.get("EIO=4&transport=tobi")?.refused_in_words(0)
+    }),
+    Case::new("refusal/code-1", "who names no session is told code 1", CODES, |server| {
+        server.get("EIO=4&transport=polling&sid=test")?.refused_in_words(1)
+    }),
+    Case::new("refusal/code-2", "who opens by another method is told code 2", CODES, |server| {
+        server.exchange(&server.request("POST", HANDSHAKE))?.refused_in_words(2)
+    }),
+    Case::new("refusal/code-3", "whose request is wrong is told code 3", CODES, |server| {
+        server.get("EIO=4&transport=websocket")?.refused_in_words(3)
+    }),
+    Case::new("refusal/code-5", "who speaks another version is told code 5", CODES, |server| {
+        server.get("EIO=3&transport=polling")?.refused_in_words(5)
+    }),
     Case::new(
         "refusal/no-query",
         "a request without parameters is refused: transport unknown",
