@@ -75,3 +75,17 @@ fn a_server_that_lingers_does_not_look_at_what_comes() -> Result<(), Box<dyn Err
         r"\x01\x00\x00\x00\x00\x00\xff\x00\x00\x00\x00\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\x00\xff\x00\xff\x00\x00\xff\xff\xff\xff\xff\xff\xff\x0c\xff\xff\xff",
     )
 }
+
+/// Lines behind the last chunk that end in LF alone: hyper goes on to the next CRLF, and was thought to have missed
+/// the request between.
+#[test]
+fn trailers_may_be_read_to_either_end() -> Result<(), Box<dyn Error>> {
+    check(
+        "request_head",
+        r"\x00POST\x20/?EIO=4&transport=polling&sid=s0\x20HTTP/1.1\r\nHost:\x20h\r\nTransfer-Encoding:\x20chunked\r\n\r\n2\r\n4x\r\n0\r\n\nGET\x20/?EIO=4&transport=polling\x20HTTP/1.1\r\nHost:\x20h\r\n\r\nGET\x20/?EIO=4&transport=tobi\x20HTTP/1.1\r\nHost:\x20h\r\n\r\n",
+    )?;
+    check(
+        "request_head",
+        r"\x00POST\x20/?EIO=4&transport=polling&sid=s0\x20HTTP/1.1\r\nHost:\x20h\r\nTransfer-Encoding:\x20chunked\r\n\r\n2\r\n4x\r\n0\r\nA:\x20b\n\r\nGET\x20/?EIO=4&transport=tobi\x20HTTP/1.1\r\nHost:\x20h\r\n\r\n",
+    )
+}

@@ -17,6 +17,8 @@ pub(super) struct Read {
 #[derive(Debug)]
 pub(super) enum Body {
     Whole(Vec<u8>),
+    /// It is whole, and of what is behind its last chunk nobody can say where it ends.
+    Frayed(Vec<u8>),
     /// The connection ended before it did.
     Cut(Vec<u8>),
     /// The head can be read in more than one way, or in none. What follows is not read.
@@ -144,13 +146,7 @@ fn chunks(rest: &mut &[u8]) -> Body {
             return Body::Garbled("a chunk's size");
         };
         if size == 0 {
-            loop {
-                match line(rest) {
-                    None => return Body::Cut(body),
-                    Some(b"") => return Body::Whole(body),
-                    Some(_) => {}
-                }
-            }
+            return trailers(rest, body);
         }
         let Some((chunk, behind)) = rest.split_at_checked(size) else {
             body.extend_from_slice(rest);
@@ -162,6 +158,22 @@ fn chunks(rest: &mut &[u8]) -> Body {
             None => return Body::Cut(body),
             Some(b"") => {}
             Some(_) => return Body::Garbled("a chunk that is longer than it says"),
+        }
+    }
+}
+
+/// § 7.1.2: lines behind the last chunk, up to an empty one. By the grammar they end with CRLF; § 2.2 lets
+/// whoever reads them take LF alone for an end, and whoever does not is as right, as hyper is: there, a
+/// line goes on. Nothing is said of what is behind such a line.
+fn trailers(rest: &mut &[u8], body: Vec<u8>) -> Body {
+    loop {
+        let start = *rest;
+        let Some(line) = line(rest) else { return Body::Cut(body) };
+        if !start[line.len()..].starts_with(b"\r\n") {
+            return Body::Frayed(body);
+        }
+        if line.is_empty() {
+            return Body::Whole(body);
         }
     }
 }
