@@ -26,7 +26,7 @@ fn a_handshake_may_come_in_pieces() {
         // Behind the head of its only record.
         hello[5..].iter().map(|byte| vec![0x16, 3, 1, 0, 1, *byte]).collect()
     };
-    let ways: [fn(&[u8]) -> Vec<Vec<u8>>; 3] = [whole, bytes, records];
+    let ways: [Cut; 3] = [whole, bytes, records];
     for cut in ways {
         let mut tls = client(&authority, &[b"http/1.1"]);
         let mut hello = vec![];
@@ -42,6 +42,9 @@ fn a_handshake_may_come_in_pieces() {
         assert!(answers(&mut tls, &mut stream));
     }
 }
+
+/// How a first message is sent: in which pieces.
+type Cut = fn(&[u8]) -> Vec<Vec<u8>>;
 
 #[test]
 fn who_leaves_in_the_middle_of_a_handshake_does_no_harm() {
