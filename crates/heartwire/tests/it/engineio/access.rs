@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use heartwire::engineio::{Rejection, Server, ServerBuilder, TrustedProxies};
 
-use super::support::{Seen, TestServer};
+use super::support::TestServer;
 use super::wire::{
     Answer, OPEN, begin, connect, get, post, read_text, receive, session, start, upgrade,
     websocket, write_text,
@@ -103,9 +103,9 @@ fn guarded() -> ServerBuilder {
 fn who_is_not_let_in_is_not_heard_and_hears_nothing() {
     for (refusal, status) in REFUSALS {
         let guard = format!("X-Guard: {refusal}");
-        let (_runtime, mut server) = start(guarded());
+        let (runtime, mut server) = start(guarded());
         let mut honest = websocket(server.addr);
-        connected(&mut server, 1);
+        runtime.block_on(server.connection());
 
         // Over polling, with a message behind the request.
         let mut stream = connect(server.addr);
@@ -126,7 +126,7 @@ fn who_is_not_let_in_is_not_heard_and_hears_nothing() {
 
         // As an upgrade of somebody's session, which polls on.
         let sid = get(server.addr, OPEN, &[]).sid();
-        connected(&mut server, 1);
+        runtime.block_on(server.connection());
         let mut stream = connect(server.addr);
         begin_websocket(&mut stream, &format!("&sid={sid}"), &guard);
         write_text(&mut stream, "2probe");
@@ -143,9 +143,9 @@ fn who_is_not_let_in_is_not_heard_and_hears_nothing() {
 
 #[test]
 fn who_leaves_while_it_is_decided_leaves_nothing() {
-    let (_runtime, mut server) = start(guarded());
+    let (runtime, mut server) = start(guarded());
     let sid = get(server.addr, OPEN, &[]).sid();
-    connected(&mut server, 1);
+    runtime.block_on(server.connection());
     for _ in 0..20 {
         let mut polling = connect(server.addr);
         begin(&mut polling, &format!("GET {OPEN}"), &["X-Guard: hangs"]);
@@ -169,22 +169,12 @@ fn who_leaves_while_it_is_decided_leaves_nothing() {
     assert_eq!((stats.connected, stats.polling, stats.websocket), (1, 0, 1));
 }
 
-/// So many have connected since it was last asked, and nothing else has happened.
-#[track_caller]
-fn connected(server: &mut TestServer, count: usize) {
-    let mut seen = 0;
-    while let Ok(event) = server.seen.try_recv() {
-        assert!(matches!(event, Seen::Connected(_)), "{event:?}");
-        seen += 1;
-    }
-    assert_eq!(seen, count);
-}
-
 /// Nobody has come, nothing was heard, and the broadcast has reached those inside alone.
 #[track_caller]
 fn refused(server: &mut TestServer, honest: &mut TcpStream, inside: usize) {
     assert_eq!(read_text(honest), "4for those inside");
-    connected(server, 0);
+    let event = server.seen.try_recv();
+    assert!(event.is_err(), "{event:?}");
     let stats = server.server.stats();
     assert_eq!(stats.polling + stats.websocket, inside);
     assert_eq!((server.server.len(), stats.messages_received), (inside, 0));
