@@ -135,7 +135,7 @@ fn exists(command: &str) -> bool {
             root().join(format!("crates/fuzz/src/targets/{target}.rs")).exists()
         }
         ["xtask", "python", "-k", word] => is_tested_in_python(word),
-        ["xtask", verb] | ["xtask", verb @ "conformance", _] => {
+        ["xtask", verb] | ["xtask", verb @ ("conformance" | "sanitize"), _] => {
             has("xtask/src/main.rs", &format!("name: \"{verb}\""))
         }
         ["nextest", "run", "-p", name] | ["run", "-p", name] => package(name),
