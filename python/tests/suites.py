@@ -67,8 +67,8 @@ class Run:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:logging"]
         command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=200", "--tb=short"]
         command += ["-o", "addopts=", "-o", "junit_family=xunit1", "--junit-xml", place / "report.xml"]
-        if plugin:
-            command += ["-p", plugin]
+        for name in filter(None, ["without_gevent", plugin]):
+            command += ["-p", name]
         with (place / "printed").open("w") as printed:
             self._process = subprocess.Popen(
                 [*command, "tests"],
