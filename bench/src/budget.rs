@@ -37,6 +37,8 @@ pub(crate) struct Budget {
     pub(crate) over: Option<String>,
     /// The contestant whose figure it is divided by, round by round.
     pub(crate) relative_to: Option<String>,
+    /// That contestant's metric, where it is called otherwise.
+    pub(crate) relative_metric: Option<String>,
     pub(crate) at_least: Option<f64>,
     pub(crate) at_most: Option<f64>,
     pub(crate) unit: Unit,
@@ -121,6 +123,7 @@ mod tests {
             metric: String::new(),
             over: None,
             relative_to: None,
+            relative_metric: None,
             at_least,
             at_most,
             unit: Unit::Ratio,

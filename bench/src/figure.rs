@@ -18,8 +18,8 @@ impl Figure {
     /// The figure, if it was measured.
     pub(crate) fn of(budget: &Budget, contestant: &str, results: &Results) -> Option<Self> {
         let measured = results.measures.get(&budget.measure)?;
-        let number = |contestant: &str, round| {
-            let number = measured.number(contestant, round, &budget.metric)?;
+        let number = |contestant: &str, round, metric: &str| {
+            let number = measured.number(contestant, round, metric)?;
             match &budget.over {
                 Some(over) => Some(number / measured.number(contestant, round, over)?),
                 None => Some(number),
@@ -27,9 +27,10 @@ impl Figure {
         };
         let rounds: Vec<_> = (0..measured.rounds())
             .filter_map(|round| {
-                let figure = number(contestant, round)?;
+                let figure = number(contestant, round, &budget.metric)?;
+                let theirs = budget.relative_metric.as_ref().unwrap_or(&budget.metric);
                 match &budget.relative_to {
-                    Some(other) => Some(figure / number(other, round)?),
+                    Some(other) => Some(figure / number(other, round, theirs)?),
                     None => Some(figure),
                 }
             })
@@ -70,6 +71,15 @@ pub(crate) mod tests {
         let figure = Figure::of(&budget, OURS, &results());
         // 90, 45 and 80, over 2 each.
         assert_eq!(figure.map(|figure| figure.value), Some(40.0));
+    }
+
+    #[test]
+    fn the_other_may_call_it_otherwise() {
+        let other = Some("cpu_us".to_owned());
+        let budget = Budget { relative_metric: other, ..budget() };
+        let figure = Figure::of(&budget, OURS, &results());
+        // 90 and 45, over 2 each.
+        assert_eq!(figure.map(|figure| figure.value), Some(33.75));
     }
 
     pub(crate) fn budget() -> Budget {

@@ -448,11 +448,22 @@ class AsyncClient(base_client.BaseClient):
 
     async def send(self, data: Any) -> None:
         """Sends a message, as `Client.send` does. Waits only where too much waits already."""
-        if self._replaces("_send_packet"):
+        own = AsyncClient._send_packet
+        if type(self)._send_packet is not own or "_send_packet" in self.__dict__:
             await self._send_packet(packet.Packet(packet.MESSAGE, data=data))
             return
         if self._logs():
             self._log_packet("Sending packet %s data %s", packet.MESSAGE, data)
+        # As in `Client`: nearly everything is text over a connection that is open.
+        session = self._session
+        if (
+            type(data) is str
+            and session is not None
+            and session.held is None
+            and self.state == "connected"
+            and session.native.send_text(data) == _SENT
+        ):
+            return
         await self._send_message(data)
 
     async def _send_message(self, data: Any) -> None:
