@@ -36,7 +36,7 @@ fn group(body: &mut String, y: &mut f64, budget: &Budget, figures: &[(&str, f64)
         "<text class=\"title\" x=\"8\" y=\"{:.1}\">{}<tspan class=\"note\" dx=\"8\">{better} is better, \
          budget {}</tspan></text>\n",
         *y + 14.0,
-        escaped(&budget.title),
+        escaped(&budget.title.replace('`', "")),
         escaped(&budget.bound()),
     );
     *y += 22.0;
