@@ -497,6 +497,19 @@ impl<T: Outgoing> ServerSession<T> {
         }
     }
 
+    /// Whether the client has probed a WebSocket, and its word to go on there may be on its way.
+    pub fn awaits_upgrade(&self) -> bool {
+        match &self.state {
+            State::Polling(Polling { probe: Some(probe), .. }) => {
+                matches!(probe.stage, ProbeStage::AwaitingUpgrade)
+            }
+            State::Polling(Polling { probe: None, .. })
+            | State::Farewell { .. }
+            | State::WebSocket { .. }
+            | State::Closed => false,
+        }
+    }
+
     /// Whether the session has ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)

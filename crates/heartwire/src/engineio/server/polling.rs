@@ -27,7 +27,13 @@ use crate::callback::guard;
 /// Takes a GET. Ready at once if there is something to say.
 pub(super) fn get(server: &Arc<Engine>, shared: Arc<Shared>) -> Result<PollFuture, Refusal> {
     let stage = begin(server, &shared, |polling| {
-        polling.session.waiting_poll().map(|_| Stage::Crossing(Box::pin(sleep(OVERTAKING))))
+        let session = &polling.session;
+        let patience = match session.waiting_poll() {
+            Some(_) => OVERTAKING,
+            None if session.awaits_upgrade() => GLANCE,
+            None => return None,
+        };
+        Some(Stage::Crossing(Box::pin(sleep(patience))))
     })?;
     Ok(PollFuture { server: server.clone(), shared, stage })
 }
@@ -72,7 +78,8 @@ pub(super) struct PollFuture {
 enum Stage {
     /// Another GET waits, and may have overtaken this one: requests over two connections are not
     /// always handled in the order in which they were sent. A client that has left a GET before it sent
-    /// the next is about to be noticed.
+    /// the next is about to be noticed. Or the client has probed a WebSocket, and has gone on there already:
+    /// then this GET comes too late.
     Crossing(Pin<Box<Sleep>>),
     /// The session has it.
     Waiting(ExchangeId),
@@ -413,6 +420,10 @@ const CROSSING: Duration = Duration::from_millis(250);
 
 /// Time after which the runtime is known to have looked at all connections again.
 const OVERTAKING: Duration = Duration::from_millis(5);
+
+/// Time for a look at what has arrived already: the shortest that timers know. A client that has not gone on
+/// waits for its answer.
+const GLANCE: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
