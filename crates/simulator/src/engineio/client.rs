@@ -33,7 +33,7 @@ impl World {
         }
     }
 
-    fn client_is_blocked(&self) -> bool {
+    pub(super) fn client_is_blocked(&self) -> bool {
         let wire = self.client.socket.and_then(|socket| self.sockets.get(&socket));
         wire.is_some_and(|wire| wire.client_open && wire.bytes_up > WINDOW)
     }
@@ -79,7 +79,8 @@ impl World {
                     down: Lane::default(),
                     bytes_up: 0,
                     bytes_down: 0,
-                    taken_at: Duration::ZERO,
+                    up_taken_at: Duration::ZERO,
+                    down_taken_at: Duration::ZERO,
                     client_open: true,
                     server_open: false,
                     is_reset: false,
@@ -150,6 +151,9 @@ impl World {
         let Some(wire) = self.sockets.get_mut(&socket) else { return };
         if !wire.client_open {
             return;
+        }
+        if wire.bytes_up == 0 {
+            wire.up_taken_at = self.net.now();
         }
         for data in pieces {
             wire.bytes_up += data.len();
@@ -242,7 +246,7 @@ impl World {
             return Ok(());
         }
         wire.bytes_down = wire.bytes_down.saturating_sub(data.len());
-        wire.taken_at = self.net.now();
+        wire.down_taken_at = self.net.now();
         if !wire.client_open || self.client.socket != Some(socket) {
             return Ok(());
         }

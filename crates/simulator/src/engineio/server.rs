@@ -118,7 +118,7 @@ impl World {
             return;
         }
         if wire.bytes_down == 0 {
-            wire.taken_at = self.net.now();
+            wire.down_taken_at = self.net.now();
         }
         for data in pieces {
             wire.bytes_down += data.len();
@@ -334,6 +334,7 @@ impl World {
     pub(super) fn server_reads(&mut self, socket: u32, mut data: Vec<u8>) -> Checked {
         let Some(wire) = self.sockets.get_mut(&socket) else { return Ok(()) };
         wire.bytes_up = wire.bytes_up.saturating_sub(data.len());
+        wire.up_taken_at = self.net.now();
         let mut rest = data.as_mut_slice();
         while !rest.is_empty() {
             let open = self.sockets.get(&socket).is_some_and(|wire| wire.server_open);

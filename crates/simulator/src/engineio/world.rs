@@ -142,8 +142,10 @@ pub(super) struct Wire {
     pub(super) down: Lane,
     pub(super) bytes_up: usize,
     pub(super) bytes_down: usize,
-    /// When the client has last taken some of those, or the first were sent.
-    pub(super) taken_at: Duration,
+    /// When the server has last taken some, or the first were sent.
+    pub(super) up_taken_at: Duration,
+    /// When the client has.
+    pub(super) down_taken_at: Duration,
     pub(super) client_open: bool,
     pub(super) server_open: bool,
     /// Nothing passes any more.
@@ -293,14 +295,18 @@ impl World {
         let servers = servers.filter_map(|side| side.session.as_ref()?.next_deadline());
         let deadlines = servers.chain(self.client.session.next_deadline());
         let moments = deadlines.map(|at| self.net.time_of(at));
-        moments.chain(arrival).chain(intruder).chain(self.stalled_at()).min()
+        let stalls = self.client_stalled_at().into_iter().chain(self.server_stalled_at());
+        moments.chain(arrival).chain(intruder).chain(stalls).min()
     }
 
     fn tick(&mut self) {
         let now = self.net.instant();
         let listens = !self.client.is_stalled();
         self.client.session.handle_time(now, listens);
-        if self.stalled_at().is_some_and(|moment| moment <= self.net.now())
+        if self.client_stalled_at().is_some_and(|moment| moment <= self.net.now()) {
+            self.client.session.handle_socket_end(SocketEnd::Stalled);
+        }
+        if self.server_stalled_at().is_some_and(|moment| moment <= self.net.now())
             && let Some(session) = &mut self.server.session
         {
             session.handle_socket_end(SocketEnd::Stalled);
@@ -312,10 +318,16 @@ impl World {
         }
     }
 
+    /// When the client gives up a server that takes nothing of what waits.
+    fn client_stalled_at(&self) -> Option<Duration> {
+        let wire = self.sockets.get(&self.client.socket.filter(|_| self.client.is_open())?)?;
+        self.client_is_blocked().then(|| wire.up_taken_at + STALL)
+    }
+
     /// When the server gives up a client that takes nothing.
-    fn stalled_at(&self) -> Option<Duration> {
+    fn server_stalled_at(&self) -> Option<Duration> {
         let wire = self.sockets.get(&self.server.socket.filter(|_| self.server.is_open())?)?;
-        (wire.bytes_down > 0).then(|| wire.taken_at + STALL)
+        (wire.bytes_down > 0).then(|| wire.down_taken_at + STALL)
     }
 
     fn intrude(&mut self) -> Checked {
@@ -409,7 +421,7 @@ impl World {
     }
 }
 
-/// For how long the client may take nothing.
+/// For how long the other side may take nothing.
 const STALL: Duration = Duration::from_secs(10);
 
 /// The id of the client's session of that number.
