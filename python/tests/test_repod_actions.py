@@ -279,6 +279,50 @@ def test_a_handler_that_blocks_does_not_keep_the_program(ending):
     kill_processes()
 
 
+def test_a_handler_that_others_have_is_not_everybodys():
+    class Seeing(Channel):
+        seen = []
+
+        def network_received(self, data):
+            self.seen.append((type(self).__name__, data["action"]))
+
+    class Has(Seeing):
+        def Network_jump(self, data):
+            self.seen.append("jump")
+
+    class HasNot(Seeing):
+        pass
+
+    class Answers(Seeing):
+        def __getattr__(self, name):
+            raise AssertionError(f"asked for {name}")
+
+    class Refuses(Seeing):
+        def __getattribute__(self, name):
+            assert not name.startswith("Network_"), name
+            return super().__getattribute__(name)
+
+    class Undefines(Has):
+        Network_jump = None
+
+    room = Server(port=0)
+    room.channel_class = Seeing
+    room.listen()
+    for kind in [Has, HasNot, Answers, Refuses, Undefines, Has]:
+        room.channel_class = kind
+        with Connection.to(room.port) as connection:
+            connection.send(frame({"action": "jump"}))
+            before = len(Seeing.seen)
+            pump_until(room.pump, lambda before=before: len(Seeing.seen) > before)
+    del Has.Network_jump
+    with Connection.to(room.port) as connection:
+        connection.send(frame({"action": "jump"}))
+        pump_until(room.pump, lambda: len(Seeing.seen) == 7)
+    room.shutdown()
+    others = [(kind, "jump") for kind in ["HasNot", "Answers", "Refuses", "Undefines"]]
+    assert Seeing.seen == ["jump", *others, "jump", ("Has", "jump")]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for sockets where Linux has them")
 def test_small_messages_do_not_wait_for_each_other():
     room = Room()

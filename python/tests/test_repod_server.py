@@ -220,6 +220,31 @@ def test_send_says_how_much():
         assert channel.waiting == (0, 0)
 
 
+@pytest.mark.parametrize("way", ["send", "send_to_all"])
+def test_what_a_handler_has_sent_does_not_wait_for_its_end(way):
+    arrived = threading.Semaphore(0)
+
+    class Slow(Player):
+        def Network_work(self, data):
+            send = self.send if way == "send" else self.server.send_to_all
+            for step in range(3):
+                send({"action": "step", "step": step})
+                # The client gets it while this handler runs.
+                assert arrived.acquire(timeout=WATCHDOG)
+
+    class Hall(Game):
+        channel_class = Slow
+
+    with running(Hall) as game, connect(game) as connection:
+        connection.send(frame({"action": "work"}) * 2)
+        for step in [0, 1, 2] * 2:
+            assert connection.read() == {"action": "step", "step": step}
+            arrived.release()
+        connection.send(frame({"action": "echo"}))
+        assert connection.read() == {"action": "echo"}
+        assert not [what for what in game.noted() if "on_error" in str(what)]
+
+
 def test_kicking_delivers_what_was_sent():
     with running() as game, connect(game) as connection:
         connection.send(frame({"action": "kick", "why": "full"}))

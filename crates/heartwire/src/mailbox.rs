@@ -41,12 +41,14 @@ impl<T: Weight> Mailbox<T> {
 
     /// Adds a message, or says why not.
     pub(crate) fn push(&self, message: T) -> Result<(), PushError<T>> {
+        self.push_for_later(message).map(wake)
+    }
+
+    /// Adds a message, or says why not, and leaves it to the caller to wake who sends.
+    pub(crate) fn push_for_later(&self, message: T) -> Result<Option<Waker>, PushError<T>> {
         let mut inner = self.lock();
         inner.queue.push(message)?;
-        let waker = self.notice(&mut inner);
-        drop(inner);
-        wake(waker);
-        Ok(())
+        Ok(self.notice(&mut inner))
     }
 
     /// Adds a message, or says why not, and wakes nobody: that is left to the caller, who may be able to

@@ -15,6 +15,9 @@ __all__ = ["RESERVED", "handler_of", "is_reserved", "shown"]
 RESERVED = frozenset({"connected", "disconnected", "error", "reconnecting", "socketConnect"})
 """What a connection says of itself. A peer cannot say it in its place."""
 
+_known: dict[str, str] = {}
+"""The names of methods that programs have, by their actions: there are as many as they have defined."""
+
 _NAME = re.compile(r"[A-Za-z0-9_]{1,128}")
 _PREFIX = "Network_"
 _SHOWN = 64
@@ -24,7 +27,16 @@ def handler_of(owner: object, action: Any, *, trusted: bool = False) -> Callable
     """The method of `owner` for an action: one that it, or its class, defines as ``Network_ACTION``.
     None if there is none, or the action cannot be a part of a name. Those of `RESERVED` are only for
     who is `trusted`: what the connection itself says, or the program."""
-    if type(action) is not str:
+    if type(action) is str:
+        name = _known.get(action)
+        if name is not None and (trusted or action not in RESERVED):
+            kind = type(owner)
+            # Without these two, it finds what is defined and nothing else.
+            if kind.__getattribute__ is object.__getattribute__ and not hasattr(kind, "__getattr__"):
+                handler = getattr(owner, name, None)
+                if handler is not None:
+                    return handler if callable(handler) else None
+    else:
         # As numbers go, they have names; other kinds might be as large as a peer likes.
         if action is not None and type(action) not in (bool, int):
             return None
@@ -36,6 +48,7 @@ def handler_of(owner: object, action: Any, *, trusted: bool = False) -> Callable
         name in vars(kind) for kind in type(owner).__mro__
     ):
         return None
+    _known[action] = name
     handler = getattr(owner, name)
     return handler if callable(handler) else None
 

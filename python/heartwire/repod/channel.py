@@ -193,10 +193,10 @@ class Channel(Generic[S]):
     def network_received(self, data: dict[Any, Any]) -> None:
         """Is called for each message that has no method of its own. Does nothing."""
 
-    def _dispatch(self, data: dict[Any, Any]) -> None:
+    def _dispatch(self, data: dict[Any, Any], is_debugging: bool) -> None:
         action = data.get("action")
         handler = handler_of(self, action)
-        if log._is_debugging():
+        if is_debugging:
             event = "message_unhandled" if handler is None else "message_dispatched"
             log.debug(event, action=shown(action))
         result = self.network_received(data) if handler is None else handler(data)  # type: ignore[func-returns-value]

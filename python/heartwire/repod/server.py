@@ -18,6 +18,7 @@ from heartwire._native import repod as _native
 from heartwire.repod import lifetime
 from heartwire.repod.actions import is_reserved
 from heartwire.repod.channel import Channel, Link, _text
+from heartwire.repod.channel import log as channel_log
 from heartwire.repod.constants import DEFAULT_HOST, DEFAULT_PORT
 from heartwire.repod.logconfig import get_logger
 from heartwire.repod.options import TLS
@@ -282,19 +283,25 @@ class Server(Generic[C]):
 
     def send_to_all(self, data: dict[Any, Any]) -> None:
         """Sends a message to every client. It is encoded once."""
-        frame = None
-        for channel in self.channels.copy():
-            send_frame = getattr(channel._link, "send_frame", None)
-            if send_frame is None or type(channel).send is not Channel.send:
-                channel.send(data)
-                continue
-            if frame is None:
-                frame = _native.Frame(data)
-            try:
-                send_frame(frame)
-            except BufferError as error:
-                addr = _text(channel.addr)
-                log.warning("slow_client", addr=addr, bytes=channel.waiting[1], error=error)
+        frame, native = None, self._native
+        if native is not None:
+            native.gather()
+        try:
+            for channel in self.channels.copy():
+                send_frame = getattr(channel._link, "send_frame", None)
+                if send_frame is None or type(channel).send is not Channel.send:
+                    channel.send(data)
+                    continue
+                if frame is None:
+                    frame = _native.Frame(data)
+                try:
+                    send_frame(frame)
+                except BufferError as error:
+                    addr = _text(channel.addr)
+                    log.warning("slow_client", addr=addr, bytes=channel.waiting[1], error=error)
+        finally:
+            if native is not None:
+                native.release()
 
     def on_connect(self, channel: C, addr: tuple[str, int]) -> None:
         """Is called when a client has connected, after `Channel.on_connect`. Does nothing."""
@@ -360,31 +367,36 @@ class Server(Generic[C]):
 
     def _handle_some(self, limit: int) -> int:
         """Handles up to `limit` of what waits, and says how much it was."""
-        news = self._news
+        news, native = self._news, self._native
+        if native is None:
+            return 0
+        # What a handler's exception leaves stays for the next time.
         if not news:
-            if self._native is None:
-                return 0
-            news.extend(self._native.take(min(limit, _BATCH)))
+            news.extend(native.take(min(limit, _BATCH)))
         by_number = self._by_number
         count = 0
-        # What a handler's exception leaves stays for the next time.
-        while news and count < limit:
-            number, what = news.popleft()
-            count += 1
-            if type(what) is dict:
-                channel = by_number.get(number)
-                if channel is None or self.strip_reserved and is_reserved(what["action"]):
-                    continue
-                try:
-                    channel._dispatch(what)
-                except Exception as error:
-                    self._handler_failed(channel, error)
-            elif type(what) is _native.Channel:
-                self._connected(number, what)
-            elif what is None:
-                self._has_stopped()
-            else:
-                self._disconnected(number, what.how)
+        is_debugging = channel_log._is_debugging()
+        native.gather()
+        try:
+            while news and count < limit:
+                number, what = news.popleft()
+                count += 1
+                if type(what) is dict:
+                    channel = by_number.get(number)
+                    if channel is None or self.strip_reserved and is_reserved(what["action"]):
+                        continue
+                    try:
+                        channel._dispatch(what, is_debugging)
+                    except Exception as error:
+                        self._handler_failed(channel, error)
+                elif type(what) is _native.Channel:
+                    self._connected(number, what)
+                elif what is None:
+                    self._has_stopped()
+                else:
+                    self._disconnected(number, what.how)
+        finally:
+            native.release()
         return count
 
     def _connected(self, number: int, link: _native.Channel) -> None:

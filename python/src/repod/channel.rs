@@ -1,12 +1,14 @@
 //! What a channel of Python holds.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use heartwire::repod::{self, Frame, SendError};
 use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyTuple};
 
+use super::courier::Courier;
 use super::encode::encode;
 use super::process::Owned;
 use super::traffic;
@@ -16,6 +18,7 @@ use super::traffic;
 pub(super) struct Channel {
     channel: Owned<repod::Channel>,
     addr: SocketAddr,
+    courier: Arc<Courier>,
 }
 
 /// A message that is encoded once, for many.
@@ -35,15 +38,20 @@ impl EncodedFrame {
 }
 
 impl Channel {
-    pub(super) fn new(channel: repod::Channel) -> Self {
+    pub(super) fn new(channel: repod::Channel, courier: Arc<Courier>) -> Self {
         let addr = channel.addr();
-        Self { channel: Owned::new(channel), addr }
+        Self { channel: Owned::new(channel), addr, courier }
     }
 
     fn send_encoded(&self, frame: Frame) -> PyResult<usize> {
         let length = frame.len();
-        match self.channel.get().map(|channel| channel.try_send_frame(frame)) {
-            Some(Ok(())) => Ok(length),
+        match self.channel.get().map(|channel| channel.queue_frame(frame)) {
+            Some(Ok(sleeper)) => {
+                if let Some(sleeper) = sleeper {
+                    self.courier.wake(sleeper);
+                }
+                Ok(length)
+            }
             None | Some(Err(SendError::Closed)) => Ok(0),
             Some(Err(error)) => Err(PyBufferError::new_err(error.to_string())),
         }

@@ -5,20 +5,25 @@
 //! are not taken is not read from.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use heartwire::repod::{Channel, ChannelId, Context, Disconnected, Handler, Message, MessageRef};
 
 use super::bell::Bell;
+use super::courier::Courier;
 
 /// What the channels of a server have brought.
 pub(super) struct Feed {
     inner: Mutex<Inner>,
     /// Bytes of one channel that may wait.
     limit: usize,
+    /// For loops that wait for a socket.
+    signal: OnceLock<Signal>,
     /// For threads that wait.
     pub(super) bell: Arc<Bell>,
+    /// For whoever has to be told of news, and for what handlers send.
+    pub(super) courier: Arc<Courier>,
 }
 
 struct Inner {
@@ -26,8 +31,6 @@ struct Inner {
     channels: HashMap<ChannelId, Account>,
     /// Whether whoever takes has found nothing left, and wants to be told.
     hungry: bool,
-    /// For loops that wait for a socket.
-    signal: Option<Signal>,
 }
 
 /// What was brought.
@@ -55,30 +58,32 @@ type Signal = std::convert::Infallible;
 
 impl Feed {
     pub(super) fn new(limit: usize) -> Arc<Self> {
-        let inner = Inner {
-            waiting: VecDeque::new(),
-            channels: HashMap::new(),
-            hungry: true,
-            signal: None,
-        };
-        Arc::new(Self { inner: Mutex::new(inner), limit, bell: Bell::new() })
+        let inner = Inner { waiting: VecDeque::new(), channels: HashMap::new(), hungry: true };
+        Arc::new(Self {
+            inner: Mutex::new(inner),
+            limit,
+            signal: OnceLock::new(),
+            bell: Bell::new(),
+            courier: Arc::default(),
+        })
     }
 
-    /// Writes a byte to `signal` from now on when there is something to take.
+    /// Writes a byte to `signal` from now on when there is something to take. There is one at most.
     #[cfg(unix)]
     pub(super) fn set_signal(&self, signal: Signal) {
+        let set = self.signal.set(signal);
+        assert!(set.is_ok(), "the feed has a signal already");
         let mut inner = self.lock();
-        inner.signal = Some(signal);
         inner.hungry = true;
         if !inner.waiting.is_empty() {
-            self.tell(inner);
+            self.has_come(inner);
         }
     }
 
     pub(super) fn push(&self, news: News) {
         let mut inner = self.lock();
         inner.waiting.push_back(news);
-        self.tell(inner);
+        self.has_come(inner);
     }
 
     /// Takes up to `limit` of what waits. Whoever finds nothing left is told when there is more.
@@ -113,18 +118,22 @@ impl Feed {
         self.lock().waiting.len()
     }
 
-    fn tell(&self, mut inner: MutexGuard<'_, Inner>) {
-        if !std::mem::take(&mut inner.hungry) {
-            return;
-        }
+    /// Tells whoever takes that there is something.
+    pub(super) fn tell(&self) {
         #[cfg(unix)]
-        if let Some(mut signal) = inner.signal.as_ref() {
+        if let Some(mut signal) = self.signal.get() {
             // A full socket tells as well as another byte in it.
             let _ = std::io::Write::write(&mut signal, b"\0");
             return;
         }
-        drop(inner);
         self.bell.ring();
+    }
+
+    fn has_come(&self, mut inner: MutexGuard<'_, Inner>) {
+        if std::mem::take(&mut inner.hungry) {
+            drop(inner);
+            self.courier.bring_news();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -160,7 +169,7 @@ impl Handler for Feeder {
             account.bytes += cost(message.payload());
         }
         inner.waiting.push_back(News::Message(id, message));
-        self.0.tell(inner);
+        self.0.has_come(inner);
     }
 
     fn disconnect(&self, channel: &Channel, disconnected: &Disconnected) {

@@ -24,6 +24,8 @@ mod item;
 
 mod client;
 
+mod courier;
+
 mod channel;
 
 mod feed;

@@ -81,6 +81,8 @@ impl Server {
         let server = builder.build();
         let feed = Feed::new(receive_limit);
         server.set_handler(Feeder(feed.clone()));
+        let told = feed.clone();
+        runtime()?.spawn(feed.courier.clone().run(move || told.tell()));
         let engine = Engine {
             server,
             feed,
@@ -149,7 +151,10 @@ impl Server {
                 }
                 News::Connected(channel) => {
                     let id = u64::from(channel.id());
-                    list.append((id, Bound::new(py, Channel::new(channel))?))?;
+                    list.append((
+                        id,
+                        Bound::new(py, Channel::new(channel, engine.feed.courier.clone()))?,
+                    ))?;
                 }
                 News::Disconnected(id, disconnected) => {
                     let dict = PyDict::new(py);
@@ -160,6 +165,20 @@ impl Server {
             }
         }
         Ok(list)
+    }
+
+    /// From now on, what is sent goes out together at the next `release`, or soon.
+    fn gather(&self) {
+        if let Some(engine) = self.engine.get() {
+            engine.feed.courier.gather();
+        }
+    }
+
+    /// What was sent goes out.
+    fn release(&self) {
+        if let Some(engine) = self.engine.get() {
+            engine.feed.courier.release();
+        }
     }
 
     /// How much waits to be taken.
@@ -216,6 +235,7 @@ impl Server {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        self.feed.courier.end();
         let server = self.server.clone();
         if let Ok(runtime) = runtime() {
             runtime.spawn(async move { server.close(std::time::Duration::ZERO).await });

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::task::Waker;
 
 use heartwire_proto::repod::{DisconnectReason, Frame, Message};
 use heartwire_proto::shared::{Ending, PushError};
@@ -94,8 +95,23 @@ impl Channel {
     ///
     /// As [`try_send`](Self::try_send).
     pub fn try_send_frame(&self, frame: Frame) -> Result<(), SendError> {
-        match self.shared.mailbox.push(frame) {
-            Ok(()) => Ok(()),
+        if let Some(waker) = self.queue_frame(frame)? {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// As [`try_send_frame`](Self::try_send_frame), but leaves it to the caller to wake the connection's
+    /// task, if that sleeps. Each wake-up from another thread is a system call: who sends to many channels
+    /// may gather the wakers, and wake them all from a task of the same runtime. The message is not sent
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send`](Self::try_send).
+    pub fn queue_frame(&self, frame: Frame) -> Result<Option<Waker>, SendError> {
+        match self.shared.mailbox.push_for_later(frame) {
+            Ok(waker) => Ok(waker),
             Err(PushError::Full { .. }) if self.shared.slow_peer == SlowPeerPolicy::Disconnect => {
                 self.end(DisconnectReason::SlowPeer, "its send queue is full", Ending::Discard);
                 Err(SendError::Closed)

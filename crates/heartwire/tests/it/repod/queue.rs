@@ -31,6 +31,34 @@ fn what_is_sent_before_the_connection_is_open_arrives_in_order() {
 }
 
 #[test]
+fn what_is_queued_is_sent_when_its_waker_is_woken() {
+    watched(|| {
+        let (runtime, mut server) = with(silent(Server::builder()));
+        let mut peer = Peer::greeted(server.addr);
+        let channel = runtime.block_on(server.channel());
+        let frame = |n| repod::Frame::encode(&number(n)).unwrap();
+        let mut next = 0;
+        let sleeper = loop {
+            // The task may still be about to sleep: then it sees the message by itself.
+            let sleeper = channel.queue_frame(frame(next)).unwrap();
+            next += 1;
+            match sleeper {
+                Some(sleeper) => break sleeper,
+                None => thread::yield_now(),
+            }
+        };
+        assert!(channel.queue_frame(frame(next)).unwrap().is_none(), "it would be woken twice");
+        assert!(channel.waiting().0 >= 2);
+        sleeper.wake();
+        for expected in 0..=next {
+            assert_eq!(peer.recv(), number(expected));
+        }
+        channel.close();
+        assert_eq!(channel.queue_frame(frame(0)).unwrap_err(), SendError::Closed);
+    });
+}
+
+#[test]
 fn nothing_is_queued_without_a_connection_to_wait_for() {
     watched(|| {
         let client = Client::new("127.0.0.1", closed_port());
