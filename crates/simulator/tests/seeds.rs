@@ -25,6 +25,12 @@ fn engineio_sessions_keep_what_is_promised_on() {
     check("engineio", SEEDS / 2..SEEDS, engineio::run);
 }
 
+/// Seeds among millions that have told something: neither side of a session reads, and the client closes it.
+#[test]
+fn rare_seeds_keep_what_is_promised() {
+    check("engineio", 465_897..465_898, engineio::run);
+}
+
 #[test]
 fn repod_connections_keep_what_is_promised() {
     check("repod", 0..SEEDS, repod::run);
