@@ -28,7 +28,7 @@ use super::hygiene;
 use super::newcomer::Newcomer;
 use super::service::{ResponseFuture, Service};
 use super::warden::Warden;
-use crate::accept::accept;
+use crate::accept::{accept, listen};
 
 impl Server {
     /// Listens on `addr` and serves until the server is [closed](Self::close).
@@ -37,11 +37,15 @@ impl Server {
     ///
     /// The address cannot be listened on.
     pub async fn listen(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
-        self.serve(TcpListener::bind(addr).await?).await;
+        self.serve(listen(addr).await?).await;
         Ok(())
     }
 
     /// Serves the connections of a listener until the server is [closed](Self::close).
+    ///
+    /// Where many connect at once, give it one from
+    /// [`TcpSocket::listen`](tokio::net::TcpSocket::listen): [`TcpListener::bind`] has room for 128
+    /// connections that wait to be accepted, and clients beyond those try again a second later.
     pub async fn serve(&self, listener: TcpListener) {
         let (http, connections) = (self.http_builder(), TaskTracker::new());
         accept(listener, &self.engine.lifecycle, |stream, addr| {

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 use super::handle::Server;
 use super::task::ChannelTask;
-use crate::accept::accept;
+use crate::accept::{accept, listen};
 use crate::admission::Ticket;
 use crate::stream::Stream;
 
@@ -19,11 +19,15 @@ impl Server {
     ///
     /// The address cannot be listened on.
     pub async fn listen(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
-        self.serve(TcpListener::bind(addr).await?).await;
+        self.serve(listen(addr).await?).await;
         Ok(())
     }
 
     /// Serves the connections of a listener until the server is [closed](Self::close).
+    ///
+    /// Where many connect at once, give it one from
+    /// [`TcpSocket::listen`](tokio::net::TcpSocket::listen): [`TcpListener::bind`] has room for 128
+    /// connections that wait to be accepted, and clients beyond those try again a second later.
     pub async fn serve(&self, listener: TcpListener) {
         self.accept_with(listener, |server, stream, addr, ticket| async move {
             server.hold(Stream::Tcp(stream), addr, ticket).await;
