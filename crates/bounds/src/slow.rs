@@ -1,7 +1,8 @@
 //! Clients that take their time: with what they send, and with what they are sent.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -19,77 +20,164 @@ pub fn loris(size: Size) -> Vec<Row> {
     let deadline = Duration::from_millis(size.pick(1000, 10_000));
     let ms = deadline.as_millis() as u64;
     let config = Config { header_ms: ms, body_ms: ms, message_ms: ms, ..Config::default() };
-    let mut child = Child::start(&config);
-    let mut honest = websocket(child.addr);
+    let (mut child, untouched) = (Child::start(&config), Child::start(&config));
+    let mut honest = Honest { here: websocket(child.addr), elsewhere: websocket(untouched.addr) };
     let before = child.settled();
-    let (quiet, _) = latency(&mut honest, deadline / 2);
+    let ((), alone) = honest.beside(|| std::thread::sleep(deadline / 4));
 
-    let mut attackers: Vec<(TcpStream, Vec<u8>)> = vec![];
-    for number in 0..each {
-        let connect = || connect_from(number, child.addr).unwrap();
-        attackers.push((connect(), request("GET", OPEN, &[&"x".repeat(1000)], b"")));
-        let mut posting = connect();
-        let target = session(&ask(&mut posting, &request("GET", OPEN, &[], b"")).unwrap().1);
-        let slow = request("POST", &target, &[], &[b'4'; 1000]);
-        posting.write_all(&slow[..slow.len() - 1000]).unwrap();
-        attackers.push((posting, slow[slow.len() - 1000..].to_vec()));
-        attackers.push((websocket_on(connect(), OPEN, false), frame(0x82, &[7; 1000])));
-    }
-
-    let start = Instant::now();
-    let mut gone = vec![None; attackers.len()];
-    let over = Arc::new(AtomicBool::new(false));
-    let measuring = std::thread::spawn({
-        let over = over.clone();
-        move || {
-            let mut samples = vec![];
-            while !over.load(Ordering::Relaxed) {
-                samples.extend(samples_of(&mut honest, Duration::from_millis(100)));
+    let (mut attackers, connecting) = honest.beside(|| attackers(each, child.addr));
+    let ((), sending) = honest.beside(|| {
+        let start = Instant::now();
+        for round in 0.. {
+            // They send for as long as they are let, and then wait to be told off.
+            let length = deadline / if round < PIECES { PIECES } else { 10 * PIECES };
+            let (begin, count) = (Instant::now(), attackers.len() as u32);
+            for (turn, attacker) in (0..).zip(&mut attackers) {
+                std::thread::sleep((length * turn / count).saturating_sub(begin.elapsed()));
+                if round < PIECES {
+                    attacker.send();
+                }
+                attacker.listen();
             }
-            (percentile(&mut samples, 0.99), samples.len(), honest)
+            let all_gone = attackers.iter().all(|attacker| attacker.gone.is_some());
+            if all_gone || start.elapsed() > WATCHDOG {
+                break;
+            }
         }
     });
-    for (stream, _) in &attackers {
-        stream.set_nonblocking(true).unwrap();
-    }
-    let mut round = 0;
-    while gone.iter().any(Option::is_none) && start.elapsed() < WATCHDOG {
-        for ((stream, bytes), gone) in attackers.iter_mut().zip(&mut gone) {
-            if gone.is_some() {
-                continue;
-            }
-            let sent = bytes.get(round).map_or(Ok(1), |byte| stream.write(&[*byte]));
-            // What it is told at the end is read, too.
-            let mut buffer = [0; 512];
-            let read = stream.read(&mut buffer);
-            let ended = matches!(read, Ok(0))
-                || [sent, read]
-                    .into_iter()
-                    .filter_map(Result::err)
-                    .any(|error| error.kind() != std::io::ErrorKind::WouldBlock);
-            if ended {
-                *gone = Some(start.elapsed());
-            }
-        }
-        round += 1;
-        std::thread::sleep(deadline / 50);
-    }
-    over.store(true, Ordering::Relaxed);
-    let (busy, echoes, mut honest) = measuring.join().unwrap();
-    let left = gone.iter().filter(|gone| gone.is_none()).count();
-    let last = gone.iter().flatten().max().copied().unwrap_or_default();
+    let left = attackers.iter().filter(|attacker| attacker.gone.is_none()).count();
+    let last = attackers.iter().filter_map(|attacker| attacker.gone).max().unwrap_or_default();
     drop(attackers);
     child.wait_until(|usage| usage.descriptors <= before.descriptors);
-    echo(&mut honest, "4still here").unwrap();
+    echo(&mut honest.here, "4still here").unwrap();
     vec![
         Row::new(format!("{} attackers, left at the end", 3 * each), left, 0, left == 0),
-        Row::told("the last is gone after", format!("{last:.1?} of {deadline:?}")),
-        Row::told(
-            format!("an honest echo, p99 of {echoes}"),
-            format!("{busy:.1?} (alone: {quiet:.1?})"),
-        ),
+        Row::told("nobody lasts longer than", format!("{last:.1?} of {deadline:?}")),
+        alone.row("alone"),
+        connecting.row("while they connect"),
+        sending.row("while they send"),
     ]
 }
+
+/// Who sends what the server waits for, byte by byte.
+struct Attacker {
+    stream: TcpStream,
+    rest: std::vec::IntoIter<u8>,
+    /// When it has begun.
+    since: Option<Instant>,
+    /// How long the server has put up with it.
+    gone: Option<Duration>,
+}
+
+impl Attacker {
+    fn new(stream: TcpStream, rest: Vec<u8>, since: Option<Instant>) -> Self {
+        stream.set_nonblocking(true).unwrap();
+        Self { stream, rest: rest.into_iter(), since, gone: None }
+    }
+
+    fn send(&mut self) {
+        if self.gone.is_none()
+            && let Some(byte) = self.rest.next()
+        {
+            self.since.get_or_insert_with(Instant::now);
+            // Whether the server has had enough is heard.
+            let _ = self.stream.write(&[byte]);
+        }
+    }
+
+    /// Hears whether the server has ended the connection.
+    fn listen(&mut self) {
+        while self.gone.is_none() {
+            match self.stream.read(&mut [0; 512]) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Ok(0) | Err(_) => self.gone = self.since.map(|since| since.elapsed()),
+            }
+        }
+    }
+}
+
+/// Three times as many: who sends a head, a body, and a frame.
+fn attackers(each: usize, addr: SocketAddr) -> Vec<Attacker> {
+    // All at once: nobody waits for an answer before everybody is connected.
+    let connected: Vec<_> = (0..3 * each).map(|n| connect_from(n, addr).unwrap()).collect();
+    let mut connected = connected.into_iter();
+    let mut attackers = vec![];
+    while let (Some(heading), Some(mut posting), Some(framing)) =
+        (connected.next(), connected.next(), connected.next())
+    {
+        let head = request("GET", OPEN, &[&"x".repeat(1000)], b"");
+        attackers.push(Attacker::new(heading, head, Some(Instant::now())));
+        let target = session(&ask(&mut posting, &request("GET", OPEN, &[], b"")).unwrap().1);
+        let slow = request("POST", &target, &[], &[b'4'; 1000]);
+        let (head, body) = slow.split_at(slow.len() - 1000);
+        posting.write_all(head).unwrap();
+        attackers.push(Attacker::new(posting, body.to_vec(), Some(Instant::now())));
+        let framing = websocket_on(framing, OPEN, false);
+        attackers.push(Attacker::new(framing, frame(0x82, &[7; 1000]), None));
+    }
+    attackers
+}
+
+/// A client of the server that is attacked, and of another one on the same processors: what they are slower
+/// with both is not the server's doing.
+struct Honest {
+    here: TcpStream,
+    elsewhere: TcpStream,
+}
+
+/// How long echoes took.
+#[derive(Default)]
+struct Echoes {
+    here: Vec<Duration>,
+    elsewhere: Vec<Duration>,
+}
+
+impl Honest {
+    /// Takes the time of echoes, from one server and the other in turns, as long as something goes on.
+    fn beside<T>(&mut self, what: impl FnOnce() -> T) -> (T, Echoes) {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let measuring = scope.spawn(|| {
+                let mut echoes = Echoes::default();
+                while !over.load(Ordering::Relaxed) {
+                    echoes.here.push(time_of_echo(&mut self.here));
+                    echoes.elsewhere.push(time_of_echo(&mut self.elsewhere));
+                }
+                echoes
+            });
+            // A failure has to end the measuring, too.
+            let result = catch_unwind(AssertUnwindSafe(what));
+            over.store(true, Ordering::Relaxed);
+            let echoes = measuring.join().unwrap();
+            (result.unwrap_or_else(|panic| resume_unwind(panic)), echoes)
+        })
+    }
+}
+
+impl Echoes {
+    fn row(mut self, when: &str) -> Row {
+        let count = self.here.len();
+        let [here, elsewhere] =
+            [&mut self.here, &mut self.elsewhere].map(|samples| percentile(samples, 0.99));
+        let ratio = here.as_secs_f64() / elsewhere.as_secs_f64();
+        Row::told(
+            format!("p99 of {count} honest echoes, {when}"),
+            format!("{here:.1?}, {ratio:.1} times a server beside"),
+        )
+    }
+}
+
+fn time_of_echo(stream: &mut TcpStream) -> Duration {
+    let start = Instant::now();
+    echo(stream, "4how are you").unwrap();
+    let time = start.elapsed();
+    std::thread::sleep(Duration::from_millis(1));
+    time
+}
+
+/// Bytes that an attacker has sent when its time is up.
+const PIECES: u32 = 10;
 
 /// Readers that take nothing, among readers that do, of the same broadcast.
 pub fn readers(size: Size) -> Vec<Row> {
@@ -151,24 +239,6 @@ pub fn readers(size: Size) -> Vec<Row> {
         Row::at_most("heap for each of them, at the peak", peak, 1_300_000, "B"),
         Row::told("they are closed", format!("{closed_after:.1?} later, limit {stall:?}")),
     ]
-}
-
-/// The 99th percentile of echoes for a while, and how many there were.
-pub fn latency(honest: &mut TcpStream, time: Duration) -> (Duration, usize) {
-    let mut samples = samples_of(honest, time);
-    (percentile(&mut samples, 0.99), samples.len())
-}
-
-pub fn samples_of(honest: &mut TcpStream, time: Duration) -> Vec<Duration> {
-    let begin = Instant::now();
-    let mut samples = vec![];
-    while begin.elapsed() < time {
-        let start = Instant::now();
-        echo(honest, "4how are you").unwrap();
-        samples.push(start.elapsed());
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    samples
 }
 
 pub fn percentile(samples: &mut [Duration], part: f64) -> Duration {
