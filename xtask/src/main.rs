@@ -260,7 +260,10 @@ fn peers(_: &[String]) -> Result<(), Failed> {
     let node = interop::node_modules();
     let autobahn = interop::autobahn::environment();
     let repodnet = interop::repodnet().map(|repodnet| repodnet.python);
-    for place in [python, node, autobahn].into_iter().chain(repodnet).chain(interop::faketime()) {
+    let proxies = [interop::Software::Nginx, interop::Software::Haproxy];
+    let proxies = proxies.into_iter().filter_map(interop::Software::program);
+    let places = [python, node, autobahn].into_iter().chain(repodnet);
+    for place in places.chain(interop::faketime()).chain(proxies) {
         println!("   {}", place.display());
     }
     println!("── peers: {:.0?}", start.elapsed());

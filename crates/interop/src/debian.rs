@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::{install, run, target};
 
-/// Where the package that a list of `peers` names is unpacked; `None`, after a notice, where Debian's packages
+/// Where the packages that a list of `peers` names are unpacked; `None`, after a notice, where Debian's packages
 /// are not to be had.
 pub(crate) fn unpacked(name: &str, list: &str) -> Option<PathBuf> {
     if !Command::new("apt-get")
@@ -20,12 +20,12 @@ pub(crate) fn unpacked(name: &str, list: &str) -> Option<PathBuf> {
     let home = target().join("peers").join(name);
     install(&home, list, |list| {
         fs::create_dir_all(&home).expect("target/ can be written");
-        let package = fs::read_to_string(list).expect("it is part of this crate");
+        let packages = fs::read_to_string(list).expect("it is part of this crate");
         let download = || {
             let mut command = Command::new("apt-get");
             command
                 .args(["--quiet=2", "--option", "APT::Sandbox::User=root", "download"])
-                .arg(package.trim())
+                .args(packages.split_whitespace())
                 .current_dir(&home);
             command
         };
@@ -34,8 +34,12 @@ pub(crate) fn unpacked(name: &str, list: &str) -> Option<PathBuf> {
             run(Command::new("apt-get").args(["--quiet=2", "update"]));
             run(&mut download());
         }
-        let archive = find(&home, |name| name.ends_with(".deb")).expect("it was downloaded");
-        run(Command::new("dpkg-deb").arg("--extract").arg(archive).arg(&home));
+        for entry in fs::read_dir(&home).expect("it was made").flatten() {
+            let file = entry.path();
+            if file.extension().is_some_and(|extension| extension == "deb") {
+                run(Command::new("dpkg-deb").arg("--extract").arg(file).arg(&home));
+            }
+        }
     });
     Some(home)
 }

@@ -18,6 +18,9 @@ pub use faketime::faketime;
 mod valgrind;
 pub use valgrind::{Valgrind, valgrind};
 
+mod proxy;
+pub use proxy::{Proxy, Software};
+
 mod repodnet;
 pub use repodnet::{Repodnet, repodnet};
 

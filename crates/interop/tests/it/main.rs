@@ -6,6 +6,7 @@ mod conformance;
 mod engineio_clients;
 mod engineio_servers;
 mod game;
+mod proxies;
 mod repod_clients;
 mod repod_examples;
 mod repod_game;
