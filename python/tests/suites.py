@@ -67,7 +67,7 @@ class Run:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:logging"]
         command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=200", "--tb=short"]
         command += ["-o", "addopts=", "-o", "junit_family=xunit1", "--junit-xml", place / "report.xml"]
-        for name in filter(None, ["without_gevent", plugin]):
+        for name in filter(None, ["without_green_threads", plugin]):
             command += ["-p", name]
         with (place / "printed").open("w") as printed:
             self._process = subprocess.Popen(

@@ -40,20 +40,30 @@ def check(http: Any) -> None:
         raise TypeError(f"http_session has no method request(): {http!r}")
 
 
+def send_in_thread(client: Any, http: Any, exchange: _native.Exchange) -> None:
+    """Serves one request."""
+    name = "heartwire-requests"
+    threading.Thread(target=_serve_one, args=(client, http, exchange), name=name, daemon=True).start()
+
+
 def _serve(client: Any, http: Any, requests: _native.Requests) -> None:
     while (exchange := requests.take()) is not None:
-        try:
-            arguments = _arguments(client, exchange)
-            if client._replaces("_send_request"):
-                answer = client._send_request(*arguments)
-            else:
-                answer = send(client, http, *arguments)
-            if answer is None or isinstance(answer, str):
-                exchange.fail(answer or "no answer")
-            else:
-                exchange.succeed(answer.status_code, _answered(answer), answer.content)
-        except Exception as error:
-            exchange.fail(f"{type(error).__name__}: {error}")
+        _serve_one(client, http, exchange)
+
+
+def _serve_one(client: Any, http: Any, exchange: _native.Exchange) -> None:
+    try:
+        arguments = _arguments(client, exchange)
+        if client._replaces("_send_request"):
+            answer = client._send_request(*arguments)
+        else:
+            answer = send(client, http, *arguments)
+        if answer is None or isinstance(answer, str):
+            exchange.fail(answer or "no answer")
+        else:
+            exchange.succeed(answer.status_code, _answered(answer), answer.content)
+    except Exception as error:
+        exchange.fail(f"{type(error).__name__}: {error}")
 
 
 def send(

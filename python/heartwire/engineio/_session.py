@@ -15,22 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from heartwire import _native
+    from heartwire.engineio import _green
 
 #: What the thread runs handlers for.
 serving = threading.local()
 
 #: Seconds after which a wait looks again, in case a signal handler has come in between.
 _GLANCE = 5.0
-
-
-def check_threads() -> None:
-    """Refuses threads that are none: who waits for the network in one keeps all the others waiting too."""
-    library = threading.get_ident.__module__.partition(".")[0]
-    if library != "_thread":
-        raise RuntimeError(
-            f"{library} has replaced threads, and what waits for the network would wait for ever: "
-            f"let it patch everything but threads, as by patch_all(thread=False) of gevent"
-        )
 
 
 class Moment:
@@ -74,6 +65,7 @@ class Session:
         "early",
         "ended",
         "ender",
+        "green",
         "handled",
         "handlers",
         "held",
@@ -95,6 +87,8 @@ class Session:
         self.process = os.getpid()
         #: What the native part sees of the client.
         self.handlers: Handlers | None = None
+        #: What waits for the native part, where threads are green.
+        self.green: _green.Green | None = None
         #: Threads that run handlers, or wait to.
         self.threads: list[threading.Thread] = []
         self.started = itertools.count(1)
@@ -159,6 +153,8 @@ class Session:
                 self.native.requests.close()
             if self.handlers is not None:
                 self.handlers.release()
+            if self.green is not None:
+                self.green.end()
             http, self.http = self.http, None
             client._drop_http(http)
             if was_open and not self.handled.is_set():
@@ -202,6 +198,14 @@ class Session:
         finally:
             self._releasing.release()
 
+    def closed(self, seconds: float) -> bool:
+        """Waits for the end of the connection. Says whether it has ended."""
+        return (self.green or self.native).closed(seconds)
+
+    def is_dispatching(self) -> bool:
+        """Whether the calling thread runs a handler of the connection."""
+        return self.native.is_dispatching() if self.green is None else self.green.is_mine()
+
     def leave_child(self) -> None:
         """A handler has forked, and has returned in the child. As wherever a thread forks, the child ends
         with its last thread; that there is a thread of the network does not count."""
@@ -219,10 +223,14 @@ class Session:
 
     def join_threads(self, seconds: float) -> None:
         """Waits for threads that have nothing left to do; those in handlers that block may stay."""
-        deadline = time.monotonic() + seconds
         me = threading.current_thread()
-        for thread in list(self.threads):
-            if thread is not me and thread.is_alive():
+        others = [thread for thread in self.threads if thread is not me]
+        if self.green is not None:
+            self.green.join(others, seconds)
+            return
+        deadline = time.monotonic() + seconds
+        for thread in others:
+            if thread.is_alive():
                 thread.join(max(deadline - time.monotonic(), 0))
 
 

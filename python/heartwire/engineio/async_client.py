@@ -128,6 +128,10 @@ class _Session:
         await self.guard.__anext__()
         self._look()
 
+    def closed(self, seconds: float) -> bool:
+        """Waits for the end of the connection, as nothing else can be done. Says whether it has ended."""
+        return self.native.closed(seconds)
+
     def leave(self) -> None:
         """Nothing more is wanted of the connection."""
         with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):

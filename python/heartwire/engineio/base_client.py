@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, Union, overload
 
 from heartwire import _native
-from heartwire.engineio import _cookies, _session, exceptions, packet
+from heartwire.engineio import _cookies, _green, _session, exceptions, packet
 
 #: What a program gives to `on()`.
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -61,6 +61,12 @@ original_signal_handler: Any = None
 
 def signal_handler(sig: int, frame: FrameType | None) -> Any:
     """Disconnects every client at Ctrl-C, and leaves the rest to what handled it before."""
+    if _green.run_beside(_handle_signal, sig, frame):
+        return None
+    return _handle_signal(sig, frame)
+
+
+def _handle_signal(sig: int, frame: FrameType | None) -> Any:
     for client in connected_clients[:]:
         if not client.is_asyncio_based():
             client.disconnect()
@@ -79,7 +85,7 @@ def _finish() -> None:
     for session in left:
         # Connections that were never open have nothing to say.
         with contextlib.suppress(RuntimeError):
-            session.native.closed(max(deadline - time.monotonic(), 0))
+            session.closed(max(deadline - time.monotonic(), 0))
 
 
 def _after_fork() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from heartwire import _native
 from heartwire.engineio import (
     _connecting,
+    _green,
     _sending,
     _session,
     _settings,
@@ -49,8 +50,8 @@ class Client(base_client.BaseClient):
 
     The network runs on a thread of its own, outside of Python: heartbeats are answered while the program
     computes. Handlers run one after the other in the order of arrival, on a thread of the client; one
-    that blocks does not keep the others from running. Threads have to be the system's: where gevent
-    patches a program, by ``patch_all(thread=False)``.
+    that blocks does not keep the others from running. Where gevent or eventlet has replaced threads, they
+    are the library's, and whatever waits here lets the others run.
 
     :param logger: ``True`` to log to the logger ``engineio.client``, ``False`` to log errors only, or a
         logger. ``False`` by default.
@@ -134,7 +135,7 @@ class Client(base_client.BaseClient):
         Raises `ConnectionError` where there is no connection: its kinds are `TimeoutError` and
         `InvalidURL`. Raises `ValueError` for arguments that cannot be used and for a client that is
         connected, `TypeError` for an option of `websocket_extra_options` that is not available, and
-        `RuntimeError` where gevent or eventlet has replaced threads.
+        `RuntimeError` where a library other than gevent and eventlet has replaced threads.
 
         >>> from heartwire.engineio import exceptions
         >>> try:
@@ -143,7 +144,6 @@ class Client(base_client.BaseClient):
         ...     print(error)
         Unexpected status code 404 in server response
         """
-        _session.check_threads()
         self._leave_ended_session()
         if self.state != "disconnected":
             raise ValueError("Client is not in a disconnected state")
@@ -169,8 +169,14 @@ class Client(base_client.BaseClient):
             self.base_url = self._get_engineio_url(url, engineio_path, way)
             name = "polling connection" if way == "polling" else "WebSocket connection"
             self.logger.info(f"Attempting {name} to {self.base_url}")
-            inline = self.dispatch == "inline"
-            native = _native.Connection(url, options, inline, left, cookies)
+            green = _green.library()
+            if green and left and self.dispatch == "inline":
+                raise RuntimeError(
+                    "nobody would send requests between two calls of pump() where threads are green: "
+                    "use dispatch='threads', or an http_session without adapters, hooks and so on"
+                )
+            bell = green is not None or self.dispatch == "inline"
+            native = _native.Connection(url, options, bell, left, cookies)
         except BaseException:
             self._drop_http(http)
             raise
@@ -178,11 +184,17 @@ class Client(base_client.BaseClient):
         base_client.sessions.add(session)
         try:
             if native.requests is not None:
+                _sending.check(http)
                 _sending.give_cookies(http, headers)
+            if green is not None:
+                session.green = _green.Green(self, session, green)
+            elif native.requests is not None:
                 _sending.send_in_threads(self, http, native.requests)
             with waiting():
-                facts = native.opened(float("inf"))
+                facts = session.green.opened() if session.green else native.opened(float("inf"))
             assert facts is not None
+            if session.green is not None and self.dispatch == "threads":
+                session.green.listen()
         except BaseException as error:
             native.close(False)
             session.end(self)
@@ -245,7 +257,9 @@ class Client(base_client.BaseClient):
         if upgrades:
             self.logger.info(f"Attempting WebSocket upgrade to {self.base_url}")
         try:
-            if self.dispatch == "threads":
+            if session.green is not None and self.dispatch == "threads":
+                session.green.begin()
+            elif self.dispatch == "threads":
                 self._start_dispatcher(session)
             else:
                 session.handlers = _session.Handlers(self, session)
@@ -361,7 +375,9 @@ class Client(base_client.BaseClient):
         return count
 
     def _handle_early(self, session: _session.Session) -> None:
-        name, what = session.early.pop(0)
+        self._handle_arrived(session, *session.early.pop(0))
+
+    def _handle_arrived(self, session: _session.Session, name: str, what: Any) -> None:
         if name == "message":
             try:
                 self._receive_message(what)
@@ -439,7 +455,7 @@ class Client(base_client.BaseClient):
                 raise queue.Full(f"{native.waiting()[0]} messages wait to be sent")
             send = native.send_text_patiently if isinstance(data, str) else native.send_binary_patiently
             with waiting():
-                result = send(data)
+                result = session.green.send_patiently(data) if session.green else send(data)
         if result == _CLOSED and self.strict:
             raise self._closed_error()
 
@@ -491,10 +507,10 @@ class Client(base_client.BaseClient):
     def _await_end(self, session: _session.Session) -> None:
         """Waits until what waited is sent, and the threads are gone that have nothing left to do."""
         with waiting():
-            session.native.closed(self.close_timeout + 1)
+            session.closed(self.close_timeout + 1)
             if session.rests or not session.threads:
                 session.end(self)
-            if not (self.ordered and session.native.is_dispatching()):
+            if not (self.ordered and session.is_dispatching()):
                 session.handled.wait(self.close_timeout + 1)
         session.join_threads(_JOINING)
 
