@@ -47,7 +47,7 @@ impl PreparedMessage {
     }
 
     /// Appends the frame of a server.
-    fn encode(&self, codec: &mut Codec, pool: &mut CompressionPool, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, codec: &mut Codec, pool: &mut CompressionPool, out: &mut Vec<u8>) {
         let (opcode, prefix, payload) = parts(self.0.message.as_message_ref());
         let mut encode = |codec: &mut Codec| {
             let mut frame = vec![];

@@ -13,6 +13,7 @@ use super::super::outgoing::{Outgoing, PreparedMessage};
 use super::super::written::Written;
 use super::facts::RequestFacts;
 use super::home::Home;
+use super::socket::Socket;
 use crate::inbox::Inbox;
 use crate::mailbox::Mailbox;
 use crate::outcome::Outcome;
@@ -293,6 +294,22 @@ impl Shared {
 
     pub(super) fn home(&self) -> MutexGuard<'_, Home> {
         self.home.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the session from where it rests, for its task to drive.
+    pub(super) fn take_socket(&self) -> Option<Box<Socket>> {
+        self.home().socket()?.take()
+    }
+
+    /// Lays the session down until its task drives it again.
+    pub(super) fn rest_socket(&self, socket: Box<Socket>) {
+        *self.home().socket().expect("a session does not go back to polling") = Some(socket);
+    }
+
+    /// Lets somebody who is not its task use the session, if nobody else does.
+    pub(super) fn with_socket<R>(&self, use_it: impl FnOnce(&mut Socket) -> R) -> Option<R> {
+        let mut home = self.home.try_lock().ok()?;
+        home.socket()?.as_deref_mut().map(use_it)
     }
 
     /// Records how the session ended and tells whoever waits for it.

@@ -17,6 +17,7 @@ use super::facts::{OverTls, RemoteAddr};
 use super::home::{End, Home};
 use super::newcomer::Newcomer;
 use super::proxies::Origination;
+use super::round::Rounds;
 use super::sessions::Sessions;
 use super::stats::{Counters, Stats};
 use crate::admission::{Admission, Full, Ticket};
@@ -31,6 +32,7 @@ pub(super) struct Engine {
     admission: Option<Arc<Admission>>,
     newcomers: Arc<Admission>,
     pub(super) counters: Counters,
+    pub(super) rounds: Arc<Rounds>,
     pub(super) lifecycle: Lifecycle,
 }
 
@@ -45,6 +47,7 @@ impl Engine {
             sessions: Sessions::new(),
             admission: limited.then(|| Admission::new(limits.0, limits.1)),
             counters: Counters::new(),
+            rounds: Arc::default(),
             application: OnceLock::new(),
             lifecycle: Lifecycle::new(),
         }

@@ -11,6 +11,7 @@ use heartwire_proto::shared::Ending;
 use super::super::disconnected::SendError;
 use super::super::outgoing::PreparedMessage;
 use super::application::{Application, Handler};
+use super::broadcast::Broadcast;
 use super::config::{InvalidConfig, ServerBuilder};
 use super::connection::Connection;
 use super::engine::Engine;
@@ -100,23 +101,25 @@ impl Server {
 
     /// Sends a message to every client. It is encoded once. Returns the clients that did not take it,
     /// because too much waits for them already.
+    ///
+    /// On a runtime with one thread, whoever has nothing waiting is written to at once; where there are
+    /// several, they share the work.
     pub fn broadcast(&self, message: impl Into<Message>) -> Vec<Connection> {
         self.broadcast_where(message, |_| true)
     }
 
-    /// Sends a message to every client that `wants` it, as [`broadcast`](Self::broadcast) does. `wants`
-    /// must not open or close connections.
+    /// Sends a message to every client that `wants` it, as [`broadcast`](Self::broadcast) does.
     pub fn broadcast_where(
         &self,
         message: impl Into<Message>,
         mut wants: impl FnMut(&Connection) -> bool,
     ) -> Vec<Connection> {
-        let message = PreparedMessage::new(message);
+        let mut broadcast = Broadcast::new(&self.engine, PreparedMessage::new(message));
         let mut full = vec![];
         self.engine.sessions.for_each(|shared| {
-            let connection = Connection { shared: shared.clone() };
+            let connection = Connection { shared };
             if wants(&connection)
-                && let Err(SendError::Full { .. }) = connection.try_send_prepared(&message)
+                && let Err(SendError::Full { .. }) = broadcast.send(&connection)
             {
                 full.push(connection);
             }

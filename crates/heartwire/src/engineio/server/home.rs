@@ -23,10 +23,10 @@ use crate::mailbox::Mailbox;
 pub(super) enum Home {
     /// Here, for every request to use.
     Polling(Box<Polling>),
-    /// In the task that drives it.
+    /// With the task that drives it.
     Task {
-        /// The session, before the task has taken it.
-        handover: Option<Box<Socket>>,
+        /// The session, while its task rests.
+        socket: Option<Box<Socket>>,
         /// Answers to GETs that have not taken them yet.
         answers: Vec<Answer>,
         /// Messages that were taken for a GET which did not stay for them.
@@ -36,7 +36,7 @@ pub(super) enum Home {
 
 impl Home {
     /// The home of a session that was never on polling.
-    pub(super) const TASK: Self = Self::Task { handover: None, answers: vec![], undelivered: 0 };
+    pub(super) const TASK: Self = Self::Task { socket: None, answers: vec![], undelivered: 0 };
 
     /// Moves the session to its task.
     pub(super) fn hand_over(
@@ -47,8 +47,16 @@ impl Home {
             unreachable!("a session is handed over once");
         };
         let Polling { session, answers, undelivered, .. } = *polling;
-        let handover = Some(Box::new(into_socket(session)));
-        *self = Self::Task { handover, answers, undelivered };
+        let socket = Some(Box::new(into_socket(session)));
+        *self = Self::Task { socket, answers, undelivered };
+    }
+
+    /// Where the session rests between two turns of its task, if it has left polling.
+    pub(super) fn socket(&mut self) -> Option<&mut Option<Box<Socket>>> {
+        match self {
+            Self::Polling(_) => None,
+            Self::Task { socket, .. } => Some(socket),
+        }
     }
 
     /// The answer to `poll`, if it is there.

@@ -50,9 +50,13 @@ pub use application::{Context, Handler};
 
 mod sessions;
 
+mod round;
+
 mod engine;
 
 mod pump;
+
+mod broadcast;
 
 mod warden;
 

@@ -13,7 +13,7 @@ use heartwire_proto::engineio::server::Output;
 use heartwire_proto::engineio::{DisconnectReason, MessageRef, Packet, SocketEnd};
 use heartwire_proto::websocket::{CloseCode, frame};
 
-use super::super::outgoing::encode_packet;
+use super::super::outgoing::{PreparedMessage, encode_packet};
 use super::super::written::Receipt;
 use super::application::{Application, Context, Direct};
 use super::connection::Connection;
@@ -34,8 +34,8 @@ pub(super) struct End {
 
 /// What happens in one turn of a connection.
 #[derive(Default)]
-struct Turn {
-    traffic: Traffic,
+pub(super) struct Turn {
+    pub(super) traffic: Traffic,
     /// Messages that are gathered for the next write.
     gathered: usize,
     /// Those of them that somebody waits for: where each ends, and who waits.
@@ -162,20 +162,7 @@ impl Socket {
             }
             let (unsent, length) = (self.unsent(), output.len());
             let written = self.link.write(cx, now, output);
-            let gathered = std::mem::take(&mut turn.gathered);
-            turn.traffic.messages_sent += gathered as u64;
-            turn.traffic.bytes_sent += length as u64;
-            self.transit.sent(gathered, length, || self.link.outstanding());
-            match written {
-                Ok(()) => {
-                    if self.receipts.is_some() || !turn.tracked.is_empty() {
-                        self.confirm(unsent, length, &mut turn.tracked);
-                    }
-                }
-                Err(error) => self.fail(&error, turn),
-            }
-            let unsent = self.transit.messages(self.unsent());
-            connection.shared.set_unsent(unsent, self.link.unsent_bytes());
+            self.account(unsent, length, written, connection, turn);
             if let Some(reason) = ended {
                 return Poll::Ready(reason);
             }
@@ -185,6 +172,56 @@ impl Socket {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Sends a message on behalf of the session's task, if nothing is in the way: what waits was sent earlier
+    /// and goes first. Says whether all of it was written; `None` if it was not taken.
+    pub(super) fn send_at_once(
+        &mut self,
+        now: Instant,
+        message: &PreparedMessage,
+        buffers: &mut Buffers,
+        connection: &Connection,
+        turn: &mut Turn,
+    ) -> Option<bool> {
+        if connection.shared.mailbox.is_dirty() || self.session.has_orders() || !self.link.can_try()
+        {
+            return None;
+        }
+        let Buffers { output, workspace, .. } = buffers;
+        message.encode(&mut self.codec, &mut workspace.pool, output);
+        turn.gathered += 1;
+        let length = output.len();
+        let written = self.link.try_write(now, output);
+        self.account(0, length, Ok(()), connection, turn);
+        Some(written)
+    }
+
+    /// Takes the news that `length` bytes were given to the link, in which the gathered messages end. It had
+    /// not written `unsent` bytes then.
+    #[inline]
+    fn account(
+        &mut self,
+        unsent: usize,
+        length: usize,
+        written: io::Result<()>,
+        connection: &Connection,
+        turn: &mut Turn,
+    ) {
+        let gathered = std::mem::take(&mut turn.gathered);
+        turn.traffic.messages_sent += gathered as u64;
+        turn.traffic.bytes_sent += length as u64;
+        self.transit.sent(gathered, length, || self.link.outstanding());
+        match written {
+            Ok(()) => {
+                if self.receipts.is_some() || !turn.tracked.is_empty() {
+                    self.confirm(unsent, length, &mut turn.tracked);
+                }
+            }
+            Err(error) => self.fail(&error, turn),
+        }
+        let unsent = self.transit.messages(self.unsent());
+        connection.shared.set_unsent(unsent, self.link.unsent_bytes());
     }
 
     /// Whether to read more. If not, the task is woken when that changes.

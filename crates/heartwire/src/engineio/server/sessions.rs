@@ -84,20 +84,20 @@ impl Sessions {
         }
     }
 
-    /// Calls `visit` with every session that was announced. It must not open or close sessions.
-    pub(super) fn for_each(&self, mut visit: impl FnMut(&Arc<Shared>)) {
+    /// Calls `visit` with every session that was announced, without a lock.
+    pub(super) fn for_each(&self, mut visit: impl FnMut(Arc<Shared>)) {
+        let mut sessions = vec![];
         for shard in &self.shards {
-            lock(shard)
-                .iter()
-                .filter(|entry| entry.0.is_announced())
-                .for_each(|entry| visit(&entry.0));
+            let announced = |entry: &Entry| entry.0.is_announced().then(|| entry.0.clone());
+            sessions.extend(lock(shard).iter().filter_map(announced));
+            sessions.drain(..).for_each(&mut visit);
         }
     }
 
     /// A handle to every session.
     pub(super) fn connections(&self) -> Vec<Connection> {
         let mut connections = Vec::with_capacity(self.len());
-        self.for_each(|shared| connections.push(Connection { shared: shared.clone() }));
+        self.for_each(|shared| connections.push(Connection { shared }));
         connections
     }
 

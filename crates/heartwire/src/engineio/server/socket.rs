@@ -26,6 +26,8 @@ pub(super) struct Socket {
     pub(super) transit: Transit,
     /// Whom to tell when they have been written; mostly nobody waits.
     pub(super) receipts: Option<Box<Receipts>>,
+    /// The round in which somebody else than its task has written the last time.
+    pub(super) round: u32,
 }
 
 /// Bytes that have arrived and are not handled yet.
@@ -64,7 +66,7 @@ impl Socket {
         early: Box<[u8]>,
     ) -> Self {
         let early = Early::new(early);
-        Self { session, link, codec, early, transit: Transit::default(), receipts: None }
+        Self { session, link, codec, early, transit: Transit::default(), receipts: None, round: 0 }
     }
 
     /// Sends the handshake, and what else a client gets first.

@@ -45,6 +45,8 @@ pin_project! {
     impl PinnedDrop for ConnectionTask {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
+            // Where the runtime stops, the application may keep the connection.
+            drop(this.connection.shared.take_socket());
             this.server.task_ended(&this.connection.shared);
         }
     }
@@ -55,8 +57,8 @@ enum Stage {
     Upgrading(Box<Upgrade>),
     /// The session is with its requests; this task keeps its time.
     Polling,
-    /// The session is here.
-    Socket(Box<Socket>),
+    /// The session has its WebSocket, and rests at home between two turns of this task.
+    Socket,
     /// The session has ended; the WebSocket is being closed.
     Farewell(Pin<Box<dyn Future<Output = ()> + Send>>),
     /// Only the user's future may still run.
@@ -95,7 +97,8 @@ impl ConnectionTask {
                 Poll::Ready(Some(opened)) => {
                     let socket = open(cx, now, this.server, shared, opened);
                     *this.user = this.server.announce(this.connection);
-                    (Some(Stage::Socket(Box::new(socket))), None)
+                    shared.rest_socket(Box::new(socket));
+                    (Some(Stage::Socket), None)
                 }
                 // The client has gone before it could be told its session's id.
                 Poll::Ready(None) => (Some(Stage::Done), None),
@@ -104,11 +107,10 @@ impl ConnectionTask {
                 shared.mailbox.lock().wake_owner_with(cx);
                 let mut home = shared.home();
                 match &mut *home {
-                    Home::Task { handover, .. } => {
-                        let socket = handover.take().expect("it is handed over once");
+                    Home::Task { .. } => {
                         drop(home);
                         this.server.application().upgraded(this.connection);
-                        (Some(Stage::Socket(socket)), None)
+                        (Some(Stage::Socket), None)
                     }
                     Home::Polling(polling) => {
                         if fired {
@@ -125,17 +127,19 @@ impl ConnectionTask {
                     }
                 }
             }
-            Stage::Socket(socket) => {
+            Stage::Socket => {
+                let mut socket =
+                    shared.take_socket().expect("it rests there while nobody drives it");
                 if fired {
                     socket.handle_time(now, shared.listens(), patience);
                 }
                 match socket.poll(cx, now, this.connection, this.server) {
-                    Poll::Pending => (None, socket.next_deadline(patience)),
+                    Poll::Pending => {
+                        let deadline = socket.next_deadline(patience);
+                        shared.rest_socket(socket);
+                        (None, deadline)
+                    }
                     Poll::Ready(end) => {
-                        let Stage::Socket(socket) = std::mem::replace(this.stage, Stage::Done)
-                        else {
-                            unreachable!("it was matched above");
-                        };
                         let bye = say_goodbye(this.server.clone(), shared.clone(), socket, end);
                         (Some(Stage::Farewell(Box::pin(bye))), None)
                     }

@@ -6,6 +6,7 @@ mod bad_frames;
 mod bad_input;
 mod batches;
 mod blocking;
+mod broadcast;
 mod cancellation;
 mod client;
 #[cfg(feature = "deflate")]

@@ -299,8 +299,8 @@ fn task(shared: &Shared) -> Option<DisconnectReason> {
         shared.mailbox.lock().wake_owner_with(cx);
         let mut home = shared.home();
         match &mut *home {
-            Home::Task { handover, .. } => {
-                Poll::Ready(Some(handover.take().expect("it is handed over once")))
+            Home::Task { socket, .. } => {
+                Poll::Ready(Some(socket.take().expect("it is handed over once")))
             }
             Home::Polling(polling) => {
                 polling.armed = Some(shared.now);
