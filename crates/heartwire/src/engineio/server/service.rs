@@ -18,7 +18,7 @@ use heartwire_proto::engineio::{
 use heartwire_proto::websocket::{PerMessageDeflate, handshake};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::upgrade::OnUpgrade;
 
@@ -39,7 +39,7 @@ use super::probe::{self, FAREWELL};
 use super::pump;
 use super::response::{self, ResponseBody};
 use super::task::ConnectionTask;
-use super::upgraded::Upgrade;
+use super::upgraded::{self, Upgrade};
 use crate::admission::Ticket;
 use crate::inbox::Inbox;
 use crate::mailbox::Mailbox;
@@ -112,8 +112,22 @@ impl Service {
         let websockets = self.engine.options.session.transports.contains(&Transport::WebSocket);
         let upgrade =
             websockets && websocket_request(&parts.headers, |asked| asked.wants_upgrade());
-        self.serve(parts, body, upgrade)
-            .unwrap_or_else(|refusal| ready(refuse(&self.engine, refusal, upgrade)))
+        let asked = if upgrade { Asked::of(&self.engine, &parts) } else { None };
+        let state = self
+            .serve(parts, body, upgrade)
+            .unwrap_or_else(|refusal| ready(refuse(&self.engine, refusal, upgrade)));
+        match (state, asked) {
+            (State::Ready(response), Some(asked)) => {
+                asked.see_off_unless_granted(response.as_ref());
+                State::Ready(response)
+            }
+            (State::Boxed(answer), Some(asked)) => State::Boxed(Box::pin(async move {
+                let response = answer.await;
+                asked.see_off_unless_granted(Some(&response));
+                response
+            })),
+            (state, _) => state,
+        }
     }
 
     fn serve<B>(&self, parts: Parts, body: B, upgrade: bool) -> Result<State, Refusal>
@@ -258,6 +272,36 @@ impl Service {
             }
         });
         Ok(())
+    }
+}
+
+/// A request for a WebSocket, which may be refused.
+struct Asked {
+    engine: Arc<Engine>,
+    http: OnUpgrade,
+    /// Its place among the newcomers, until it has gone.
+    newcomer: Option<Newcomer>,
+}
+
+impl Asked {
+    /// The request for another protocol, if this is one.
+    fn of(engine: &Arc<Engine>, parts: &Parts) -> Option<Self> {
+        let http = parts.extensions.get::<OnUpgrade>()?.clone();
+        let newcomer = parts.extensions.get::<Newcomer>().cloned();
+        Some(Self { engine: engine.clone(), http, newcomer })
+    }
+
+    fn see_off_unless_granted(self, response: Option<&Response<ResponseBody>>) {
+        if response.is_some_and(|response| response.status() != StatusCode::SWITCHING_PROTOCOLS) {
+            tokio::spawn(async move {
+                let Self { engine, http, newcomer } = self;
+                tokio::select! {
+                    () = upgraded::see_off(http, engine.options.stall_timeout) => {}
+                    () = engine.lifecycle.stopped() => {}
+                }
+                drop(newcomer);
+            });
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 use std::future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use heartwire_proto::websocket::{Negotiated, Role};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
@@ -54,6 +56,28 @@ impl Upgrade {
     pub(super) async fn opened(mut self, max_message: usize) -> Option<Opened> {
         future::poll_fn(|cx| self.poll(cx, max_message)).await
     }
+}
+
+/// Ends the connection of a client that was refused its WebSocket. It may be sending what was meant for that,
+/// and hyper leaves the connection to whoever asks for it: closed at once, it would be reset, and the answer
+/// with it.
+pub(super) async fn see_off(http: OnUpgrade, patience: Duration) {
+    let Ok(upgraded) = http.await else { return };
+    let upgraded = match upgraded.downcast::<TokioIo<Warden<TcpStream>>>() {
+        Ok(parts) => return end(parts.io.into_inner()).await,
+        Err(upgraded) => upgraded,
+    };
+    #[cfg(feature = "tls")]
+    let upgraded = match upgraded.downcast::<TokioIo<Warden<TlsStream<TcpStream>>>>() {
+        Ok(parts) => return end(parts.io.into_inner()).await,
+        Err(upgraded) => upgraded,
+    };
+    end(Warden::new(TokioIo::new(upgraded), patience)).await;
+}
+
+async fn end<S: AsyncRead + AsyncWrite + Unpin>(mut stream: Warden<S>) {
+    // Whoever does not take the answer, or has gone, does not want it.
+    let _ = stream.shutdown().await;
 }
 
 /// The byte stream, and the bytes that arrived together with the request.

@@ -142,6 +142,33 @@ fn who_is_not_let_in_is_not_heard_and_hears_nothing() {
 }
 
 #[test]
+fn who_is_refused_is_told_although_it_goes_on_sending() {
+    let (_runtime, server) = start(guarded());
+    let sid = get(server.addr, OPEN, &[]).sid();
+    let (own, unknown) = (format!("&sid={sid}"), "&sid=nobodys");
+    let asked =
+        [("", "X-Guard: denies", 403), ("", "X-Guard: hangs", 503), ("", "X-Guard: panics", 500)];
+    let others = [
+        (own.as_str(), "X-Guard: denies", 403),
+        (unknown, "X-Nothing: at all", 400),
+        ("", "Origin: https://elsewhere.example", 403),
+    ];
+    for (query, header, status) in asked.into_iter().chain(others) {
+        let mut stream = connect(server.addr);
+        begin_websocket(&mut stream, query, header);
+        // Some of it comes when the answer is there, and some before.
+        for _ in 0..20 {
+            write_text(&mut stream, "4and on it goes");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(receive(&mut stream).status, status, "{header}");
+        let mut rest = vec![];
+        stream.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"", "{header}");
+    }
+}
+
+#[test]
 fn who_leaves_while_it_is_decided_leaves_nothing() {
     let (runtime, mut server) = start(guarded());
     let sid = get(server.addr, OPEN, &[]).sid();
