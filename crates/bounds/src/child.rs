@@ -65,11 +65,14 @@ impl Child {
     pub fn settled(&mut self) -> Usage {
         let start = Instant::now();
         let mut before = self.usage();
+        let mut quiet = 0;
         loop {
             std::thread::sleep(Duration::from_millis(50));
             let now = self.usage();
             let same = now.heap.abs_diff(before.heap) < 1024 && now.tasks == before.tasks;
-            if same || start.elapsed() > WATCHDOG {
+            quiet = if same { quiet + 1 } else { 0 };
+            // On a busy machine, nothing changes for a moment while there is more to do.
+            if quiet == 3 || start.elapsed() > WATCHDOG {
                 return now;
             }
             before = now;

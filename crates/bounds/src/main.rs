@@ -1,14 +1,20 @@
 //! `bounds [WORD]`: the long forms of the rows, as a table; with a word, those whose name has it.
 //! `bounds --short [WORD]`: the short forms. `bounds serve CONFIG`: the server that they are about.
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use bounds::row::{ROWS, Size};
 use bounds::{child, serve};
-use peak_alloc::PeakAlloc;
+use cap::Cap;
+use peakmem_alloc::PeakMemAlloc;
 
+/// Counts what there is.
 #[global_allocator]
-static HEAP: PeakAlloc = PeakAlloc;
+static HEAP: Cap<&PeakMemAlloc<System>> = Cap::new(&PEAK, usize::MAX);
+
+/// Counts the most that there was. What grows in place counts once, as the system does it, and is not copied.
+static PEAK: PeakMemAlloc<System> = PeakMemAlloc::system();
 
 fn main() -> ExitCode {
     raise_open_files();
@@ -16,7 +22,7 @@ fn main() -> ExitCode {
     if let [verb, config] = &args[..]
         && verb == "serve"
     {
-        serve::run(config, &HEAP);
+        serve::run(config, || HEAP.allocated(), &PEAK);
         return ExitCode::SUCCESS;
     }
     let size = match args.first() {

@@ -13,7 +13,7 @@ use heartwire::engineio::{
     SendError,
 };
 use heartwire::repod;
-use peak_alloc::PeakAlloc;
+use peakmem_alloc::PeakMemAllocTrait;
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -83,8 +83,8 @@ impl Default for Config {
 pub struct Usage {
     /// Bytes of heap.
     pub heap: usize,
-    /// The most that there were since it was asked for last.
-    pub peak: usize,
+    /// How many there were more, at the most, than when "reset" was said.
+    pub growth: usize,
     pub sessions: usize,
     pub channels: usize,
     pub tasks: usize,
@@ -96,7 +96,8 @@ pub struct Usage {
     pub unsent: u64,
 }
 
-pub fn run(config: &str, heap: &PeakAlloc) {
+/// Runs it; bytes of heap are counted by the process.
+pub fn run(config: &str, heap: impl Fn() -> usize, peak: &dyn PeakMemAllocTrait) {
     let config: Config = serde_json::from_str(config).unwrap();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -128,8 +129,8 @@ pub fn run(config: &str, heap: &PeakAlloc) {
         let words: Vec<_> = line.split(' ').collect();
         match words[..] {
             ["usage"] => say(&Usage {
-                heap: heap.current_usage(),
-                peak: heap.peak_usage(),
+                heap: heap(),
+                growth: peak.get_peak_memory(),
                 sessions: server.len(),
                 channels: channels.len(),
                 tasks: runtime.metrics().num_alive_tasks(),
@@ -140,7 +141,7 @@ pub fn run(config: &str, heap: &PeakAlloc) {
             }),
             ["accounts"] => say(&*accounts.lock().unwrap()),
             ["reset"] => {
-                heap.reset_peak_usage();
+                peak.reset_peak_memory();
                 say(&());
             }
             ["broadcast", bytes, count] => {

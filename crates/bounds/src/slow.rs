@@ -189,7 +189,7 @@ pub fn readers(size: Size) -> Vec<Row> {
         ..Config::default()
     };
     let mut child = Child::start(&config);
-    let before = child.settled();
+    child.settled();
     let slow: Vec<_> = (0..each)
         .map(|number| {
             let stream = connect_with(number, child.addr, Some(4096)).unwrap();
@@ -227,7 +227,7 @@ pub fn readers(size: Size) -> Vec<Row> {
     let healthy = received.load(Ordering::Relaxed);
     let (closed_after, usage) = child.wait_until(|usage| usage.sessions == each);
     drop(slow);
-    let peak = (usage.peak as i64 - before.heap as i64) / each as i64;
+    let peak = usage.growth as i64 / each as i64;
     vec![
         Row::new(
             format!("{each} healthy readers, beside {each} that read nothing"),
