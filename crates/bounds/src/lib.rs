@@ -12,6 +12,8 @@ pub mod serve;
 
 pub mod row;
 
+pub mod honest;
+
 pub mod churn;
 pub mod descriptors;
 pub mod exact;

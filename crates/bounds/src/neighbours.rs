@@ -4,13 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use super::child::Child;
-use super::peer::{echo, frame, text, websocket};
+use super::honest::{Echoes, Honest};
+use super::peer::{frame, text, websocket};
 use super::row::{Row, Size};
 use super::serve::Config;
-use super::slow::percentile;
 
 pub fn rows(size: Size) -> Vec<Row> {
     let echoes = size.pick(1000, 20_000);
@@ -25,8 +24,10 @@ pub fn rows(size: Size) -> Vec<Row> {
     ];
     let mut rows = vec![];
     for (name, flood) in attacks {
-        let child = Child::start(&Config::default());
-        let mut honest = websocket(child.addr);
+        let (child, untouched) =
+            (Child::start(&Config::default()), Child::start(&Config::default()));
+        let mut honest =
+            Honest { here: websocket(child.addr), elsewhere: websocket(untouched.addr) };
         let (alone, _) = trace(&mut honest, echoes);
         let attacker = websocket(child.addr);
         let over = Arc::new(AtomicBool::new(false));
@@ -40,26 +41,19 @@ pub fn rows(size: Size) -> Vec<Row> {
             0,
             &format!("of {echoes}"),
         ));
-        let ratio = beside.as_secs_f64() / alone.as_secs_f64();
-        rows.push(Row::told(
-            format!("p99 beside {} MB of {name}", sent >> 20),
-            format!("{beside:.1?}, {ratio:.1} times alone"),
-        ));
+        rows.push(alone.row("alone"));
+        rows.push(beside.row(&format!("beside {} MB of {name}", sent >> 20)));
     }
     rows
 }
 
-/// The 99th percentile of numbered echoes, and how many came back as something else.
-fn trace(honest: &mut TcpStream, echoes: usize) -> (Duration, i64) {
-    let mut wrong = 0;
-    let mut samples: Vec<_> = (0..echoes)
-        .map(|number| {
-            let start = Instant::now();
-            wrong += i64::from(echo(honest, &format!("4{number}")).is_err());
-            start.elapsed()
-        })
-        .collect();
-    (percentile(&mut samples, 0.99), wrong)
+/// Numbered echoes, and how many came back as something else.
+fn trace(honest: &mut Honest, count: usize) -> (Echoes, i64) {
+    let (mut echoes, mut wrong) = (Echoes::default(), 0);
+    for number in 0..count {
+        wrong += i64::from(honest.ask(&format!("4{number}"), &mut echoes).is_err());
+    }
+    (echoes, wrong)
 }
 
 /// Sends the same for as long as it may, and reads what comes back. Says how many bytes were sent.

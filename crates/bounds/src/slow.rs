@@ -2,12 +2,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::child::{Child, WATCHDOG};
+use super::honest::Honest;
 use super::peer::{
     OPEN, ask, connect_from, connect_with, echo, frame, request, session, websocket, websocket_on,
 };
@@ -119,63 +119,6 @@ fn attackers(each: usize, addr: SocketAddr) -> Vec<Attacker> {
     attackers
 }
 
-/// A client of the server that is attacked, and of another one on the same processors: what they are slower
-/// with both is not the server's doing.
-struct Honest {
-    here: TcpStream,
-    elsewhere: TcpStream,
-}
-
-/// How long echoes took.
-#[derive(Default)]
-struct Echoes {
-    here: Vec<Duration>,
-    elsewhere: Vec<Duration>,
-}
-
-impl Honest {
-    /// Takes the time of echoes, from one server and the other in turns, as long as something goes on.
-    fn beside<T>(&mut self, what: impl FnOnce() -> T) -> (T, Echoes) {
-        let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let measuring = scope.spawn(|| {
-                let mut echoes = Echoes::default();
-                while !over.load(Ordering::Relaxed) {
-                    echoes.here.push(time_of_echo(&mut self.here));
-                    echoes.elsewhere.push(time_of_echo(&mut self.elsewhere));
-                }
-                echoes
-            });
-            // A failure has to end the measuring, too.
-            let result = catch_unwind(AssertUnwindSafe(what));
-            over.store(true, Ordering::Relaxed);
-            let echoes = measuring.join().unwrap();
-            (result.unwrap_or_else(|panic| resume_unwind(panic)), echoes)
-        })
-    }
-}
-
-impl Echoes {
-    fn row(mut self, when: &str) -> Row {
-        let count = self.here.len();
-        let [here, elsewhere] =
-            [&mut self.here, &mut self.elsewhere].map(|samples| percentile(samples, 0.99));
-        let ratio = here.as_secs_f64() / elsewhere.as_secs_f64();
-        Row::told(
-            format!("p99 of {count} honest echoes, {when}"),
-            format!("{here:.1?}, {ratio:.1} times a server beside"),
-        )
-    }
-}
-
-fn time_of_echo(stream: &mut TcpStream) -> Duration {
-    let start = Instant::now();
-    echo(stream, "4how are you").unwrap();
-    let time = start.elapsed();
-    std::thread::sleep(Duration::from_millis(1));
-    time
-}
-
 /// Bytes that an attacker has sent when its time is up.
 const PIECES: u32 = 10;
 
@@ -239,12 +182,6 @@ pub fn readers(size: Size) -> Vec<Row> {
         Row::at_most("heap for each of them, at the peak", peak, 1_300_000, "B"),
         Row::told("they are closed", format!("{closed_after:.1?} later, limit {stall:?}")),
     ]
-}
-
-pub fn percentile(samples: &mut [Duration], part: f64) -> Duration {
-    samples.sort_unstable();
-    let index = (samples.len() as f64 * part) as usize;
-    samples.get(index.min(samples.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
 const BYTES: usize = 10_000;
