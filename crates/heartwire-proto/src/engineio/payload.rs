@@ -79,7 +79,9 @@ impl Encoder {
     /// Appends `packet`, whether it fits or not.
     #[inline]
     pub fn push(&mut self, packet: &Packet<'_>) {
-        if self.packets > 0 {
+        if self.packets == 0 {
+            self.body.reserve_exact(packet.encoded_length());
+        } else {
             self.body.push(SEPARATOR);
         }
         packet.encode(&mut self.body);

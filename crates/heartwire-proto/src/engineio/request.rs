@@ -37,15 +37,38 @@ impl<'a> Query<'a> {
     /// Reads the parameters.
     pub fn parse(query: &'a str) -> Self {
         let mut parameters = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*name {
-                "EIO" => parameters.eio = Some(value),
-                "transport" => parameters.transport = Some(value),
-                "sid" => parameters.sid = Some(value).filter(|sid| !sid.is_empty()),
-                _ => {}
+        // Clients encode nothing of what the protocol names.
+        if query.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+            for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+                parameters.set(&name, value);
+            }
+        } else {
+            let mut rest = query;
+            while !rest.is_empty() {
+                let (pair, behind) = split(rest, b'&');
+                let (name, value) = split(pair, b'=');
+                parameters.set(name, value.into());
+                rest = behind;
             }
         }
         parameters
+    }
+
+    fn set(&mut self, name: &str, value: Cow<'a, str>) {
+        match name {
+            "EIO" => self.eio = Some(value),
+            "transport" => self.transport = Some(value),
+            "sid" => self.sid = Some(value).filter(|sid| !sid.is_empty()),
+            _ => {}
+        }
+    }
+}
+
+/// What is before and behind the first `separator`, a character of ASCII.
+fn split(text: &str, separator: u8) -> (&str, &str) {
+    match text.bytes().position(|byte| byte == separator) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
     }
 }
 
@@ -176,6 +199,31 @@ mod tests {
     fn the_last_of_a_repeated_parameter_counts() {
         opens("EIO=4&EIO=3&transport=polling", false, Err(Refusal::UnsupportedVersion));
         opens("EIO=4&transport=polling&transport=tobi", false, Err(Refusal::UnknownTransport));
+    }
+
+    #[test]
+    fn what_is_not_encoded_is_read_as_a_form() {
+        let queries = [
+            "",
+            "&",
+            "=",
+            "&&=&",
+            "EIO",
+            "EIO=",
+            "=4",
+            "EIO=4=5&sid==",
+            "sid=a&sid=&transport",
+            "sid=ä&transport=\u{1e}&EIO=?/:@",
+            "&EIO=4&&transport=polling&",
+            "sid=&sid=b;EIO=3",
+        ];
+        for query in queries {
+            let mut expected = Query::default();
+            for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+                expected.set(&name, value);
+            }
+            assert_eq!(Query::parse(query), expected, "{query:?}");
+        }
     }
 
     #[test]

@@ -449,7 +449,12 @@ impl<T: Outgoing> ServerSession<T> {
                     self.outputs.push_back(Output::SendPacket(Packet::Close));
                     self.end(DisconnectReason::ServerDisconnect, Goodbye::Close);
                 }
-                State::Polling(_) => self.answer_poll(now, queue)?,
+                State::Polling(_) => {
+                    let answer = self.answer_poll(now, queue)?;
+                    if answer.is_some() {
+                        return answer;
+                    }
+                }
                 State::Farewell { .. } if queue.ending() == Ending::Discard => {
                     self.end(DisconnectReason::ServerDisconnect, Goodbye::Close);
                 }
@@ -517,11 +522,11 @@ impl<T: Outgoing> ServerSession<T> {
 
     /// Answers the waiting GET if there is something to say, and begins to end the session if the
     /// user wants it. `None` means that there is nothing to do.
-    fn answer_poll(&mut self, now: Instant, queue: &mut SendQueue<T>) -> Option<()> {
+    fn answer_poll(&mut self, now: Instant, queue: &mut SendQueue<T>) -> Option<Option<Output<T>>> {
         let State::Polling(polling) = &mut self.state else { return None };
         if queue.ending() == Ending::Discard {
             self.end(DisconnectReason::ServerDisconnect, Goodbye::Close);
-            return Some(());
+            return Some(None);
         }
         let Some(poll) = polling.poll else {
             if queue.ending() == Ending::Flush && queue.is_empty() {
@@ -535,7 +540,7 @@ impl<T: Outgoing> ServerSession<T> {
                     None => {}
                 }
                 self.state = State::Farewell { until: now + self.config.close_timeout };
-                return Some(());
+                return Some(None);
             }
             return None;
         };
@@ -561,11 +566,10 @@ impl<T: Outgoing> ServerSession<T> {
             }
         }
         polling.poll = None;
-        self.outputs.push_back(Output::Respond { poll, body: body.into_body(), messages });
         if ends {
             self.end(DisconnectReason::ServerDisconnect, Goodbye::Close);
         }
-        Some(())
+        Some(Some(Output::Respond { poll, body: body.into_body(), messages }))
     }
 
     /// Goes on over the WebSocket that probed.
