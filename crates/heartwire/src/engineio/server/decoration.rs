@@ -1,10 +1,11 @@
 //! What answers say besides: for browsers, for the application, and for whoever wants them compressed.
 
+use std::mem;
 use std::sync::Arc;
 
-use http::Response;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
+use http::{Request, Response};
 
 #[cfg(feature = "http-compression")]
 use super::compression::Encoding;
@@ -25,7 +26,7 @@ pub(super) struct Decoration {
 
 impl Decoration {
     /// What the answer to a request says besides, if it says anything.
-    pub(super) fn of(engine: &Arc<Engine>, parts: Parts) -> (Parts, Option<Box<Self>>) {
+    pub(super) fn of(engine: &Arc<Engine>, parts: &mut Parts) -> Option<Box<Self>> {
         let options = &engine.options;
         #[cfg(feature = "http-compression")]
         let compresses = options.compression.is_some();
@@ -33,22 +34,19 @@ impl Decoration {
         let compresses = false;
         let hook = &options.hooks.headers;
         if !compresses && options.cors.is_none() && options.headers.is_empty() && hook.is_none() {
-            return (parts, None);
+            return None;
         }
         let origin = parts.headers.get(header::ORIGIN).cloned();
         #[cfg(feature = "http-compression")]
         let encoding = options.compression.and_then(|_| Encoding::negotiate(&parts.headers));
         let mut headers = options.headers.clone();
-        let parts = match hook {
-            Some(hook) => {
-                let known = engine.origination(&parts);
-                let client = known.client;
-                let head = RequestHead::new(parts, client, Purpose::Undecided);
-                add_headers(hook, &head, &mut headers);
-                head.into_parts()
-            }
-            None => parts,
-        };
+        if let Some(hook) = hook {
+            let client = engine.origination(parts).client;
+            let request = mem::replace(parts, Request::new(()).into_parts().0);
+            let head = RequestHead::new(request, client, Purpose::Undecided);
+            add_headers(hook, &head, &mut headers);
+            *parts = head.into_parts();
+        }
         let decoration = Self {
             engine: engine.clone(),
             origin,
@@ -56,7 +54,7 @@ impl Decoration {
             #[cfg(feature = "http-compression")]
             encoding,
         };
-        (parts, Some(Box::new(decoration)))
+        Some(Box::new(decoration))
     }
 
     pub(super) fn apply(self, response: &mut Response<ResponseBody>) {

@@ -4,8 +4,11 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use http::Extensions;
 use http::header::HeaderName;
 use http::request::Parts;
+
+use super::newcomer::Newcomer;
 
 /// The address that a request came from. [`Server::listen`](super::Server::listen) puts it into the
 /// request's extensions; a host that mounts the service has to do so itself if it wants
@@ -16,6 +19,23 @@ pub struct RemoteAddr(pub SocketAddr);
 /// Says that a request came over TLS.
 #[derive(Clone, Copy)]
 pub(super) struct OverTls;
+
+/// What a listener knows of a connection.
+pub(super) struct Arrival {
+    pub(super) addr: SocketAddr,
+    pub(super) tls: bool,
+    pub(super) newcomer: Newcomer,
+}
+
+impl Arrival {
+    /// Says in a request where it has come from. That costs memory, and nobody asks it of most requests.
+    pub(super) fn mark(&self, request: &mut Extensions) {
+        request.insert(RemoteAddr(self.addr));
+        if self.tls {
+            request.insert(OverTls);
+        }
+    }
+}
 
 /// What is kept of the request that opened a connection.
 #[derive(Clone)]

@@ -22,7 +22,7 @@ use tokio::time::Sleep;
 use tokio_util::task::TaskTracker;
 
 use super::engine::Engine;
-use super::facts::{OverTls, RemoteAddr};
+use super::facts::Arrival;
 use super::handle::Server;
 use super::hygiene;
 use super::newcomer::Newcomer;
@@ -111,7 +111,7 @@ impl Server {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(Warden::new(stream, self.engine.options.stall_timeout));
-        let service = AtPath { service: self.service(), addr, newcomer, tls };
+        let service = AtPath { service: self.service(), arrival: Arrival { addr, tls, newcomer } };
         let engine = self.engine.clone();
         let stopped = engine.lifecycle.stop_signal();
         let http = http.serve_connection(io, service).with_upgrades();
@@ -180,9 +180,7 @@ where
 /// The service at its path; other paths are not found.
 struct AtPath {
     service: Service,
-    addr: SocketAddr,
-    newcomer: Newcomer,
-    tls: bool,
+    arrival: Arrival,
 }
 
 impl hyper::service::Service<Request<Incoming>> for AtPath {
@@ -190,20 +188,13 @@ impl hyper::service::Service<Request<Incoming>> for AtPath {
     type Error = <Service as hyper::service::Service<Request<Incoming>>>::Error;
     type Future = ResponseFuture;
 
-    fn call(&self, mut request: Request<Incoming>) -> ResponseFuture {
+    fn call(&self, request: Request<Incoming>) -> ResponseFuture {
         if !self.service.engine.options.serves(request.uri().path()) {
             let checked = hygiene::check(request.version(), request.headers());
             let refusal = checked.err().unwrap_or(Refusal::NotFound);
             return ResponseFuture::refuse(&self.service.engine, refusal);
         }
-        request.extensions_mut().insert(RemoteAddr(self.addr));
-        if self.newcomer.is_new() {
-            request.extensions_mut().insert(self.newcomer.clone());
-        }
-        if self.tls {
-            request.extensions_mut().insert(OverTls);
-        }
-        self.service.handle(request)
+        self.service.handle_from(Some(&self.arrival), request)
     }
 }
 

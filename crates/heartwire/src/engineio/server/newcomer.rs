@@ -14,11 +14,6 @@ impl Newcomer {
         Self(Arc::new(Mutex::new(Some(ticket))))
     }
 
-    /// Whether no request has belonged to a session yet.
-    pub(super) fn is_new(&self) -> bool {
-        self.ticket().is_some()
-    }
-
     /// Makes its place free: a request belongs to a session.
     pub(super) fn settle(&self) {
         self.ticket().take();

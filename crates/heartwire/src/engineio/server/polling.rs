@@ -1,7 +1,7 @@
 //! GET and POST of a session that polls.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use heartwire_proto::engineio::{MessageRef, Packet, PacketError, Refusal, payloa
 use http::Response;
 use http::header::{self, HeaderMap};
 use http_body::Body;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::super::header::joined;
 use super::super::outgoing::Outgoing;
@@ -167,11 +167,11 @@ impl Drop for PollFuture {
     }
 }
 
-/// Takes a POST: collects the body, hands its packets to the session and its messages to the user.
+/// Takes a POST, if its `headers` were right: collects the body, hands its packets to the session and its messages to the user.
 pub(super) async fn post<B>(
     server: &Engine,
     shared: Arc<Shared>,
-    headers: HeaderMap,
+    headers: Result<(), Refusal>,
     body: B,
 ) -> Result<Response<ResponseBody>, Refusal>
 where
@@ -187,7 +187,10 @@ where
     });
     begun.ok_or(Refusal::BadRequest)??;
     let mut guard = PostGuard { server, shared: &shared, failed: Some(None) };
-    let result = take_post(server, &shared, &headers, body).await;
+    let result = match headers {
+        Ok(()) => take_post(server, &shared, body).await,
+        Err(refusal) => Err(Some(refusal)),
+    };
     guard.failed = result.err();
     drop(guard);
     match result {
@@ -221,24 +224,26 @@ impl Drop for PostGuard<'_> {
 }
 
 /// What a POST brings. The error is `None` if the client has left.
-async fn take_post<B>(
-    server: &Engine,
-    shared: &Arc<Shared>,
-    headers: &HeaderMap,
-    body: B,
-) -> Result<(), Option<Refusal>>
+async fn take_post<B>(server: &Engine, shared: &Arc<Shared>, body: B) -> Result<(), Option<Refusal>>
 where
     B: Body<Data: Buf>,
 {
-    check_headers(headers)?;
     // As long as the user takes nothing, the body may wait with the client.
     poll_fn(|cx| poll_listens(cx, shared)).await;
     let max = server.options.session.max_payload;
-    let collected = tokio::time::timeout(server.options.body_timeout, collect(body, max)).await;
-    let body = collected.map_err(|_| Some(Refusal::RequestTimeout))??;
+    let mut collecting = pin!(collect(body, max));
+    let body = match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
+        // It has come with its headers, as most do, and needs no timer.
+        Poll::Ready(collected) => collected?,
+        Poll::Pending => timeout(server.options.body_timeout, collecting)
+            .await
+            .map_err(|_| Some(Refusal::RequestTimeout))??,
+    };
     server.counters.moved(Traffic { bytes_received: body.len() as u64, ..Traffic::default() });
     let text = simdutf8::basic::from_utf8(&body).map_err(|_| Some(Refusal::ParseError))?;
-    tell(server, shared, |polling, _| polling.dispatching = true);
+    if let Home::Polling(polling) = &mut *shared.home() {
+        polling.dispatching = true;
+    }
 
     let connection = Connection { shared: shared.clone() };
     let mut packets = payload::Decoder::new(text);
@@ -294,7 +299,7 @@ async fn leave(server: &Engine, shared: &Arc<Shared>) {
         polling.leave_waker = Some(cx.waker().clone());
         Poll::Pending
     });
-    let _ = tokio::time::timeout(CROSSING, met).await;
+    let _ = timeout(CROSSING, met).await;
 }
 
 /// Tells the session that the client wants its end, even if the client does not wait for the answer.
@@ -365,7 +370,7 @@ fn tell<R>(
 }
 
 /// Refuses bodies that no client of this version of the protocol sends.
-fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
     let encodings = joined(headers, &header::CONTENT_ENCODING);
     let mut encodings = encodings.iter().flat_map(|list| list.split(','));
     if encodings.any(|encoding| !encoding.trim().eq_ignore_ascii_case("identity")) {
@@ -390,7 +395,7 @@ where
         return Err(Some(Refusal::PayloadTooLarge));
     }
     let announced = hint.exact().map_or(max, |length| length as usize);
-    let mut body = std::pin::pin!(body);
+    let mut body = pin!(body);
     let mut collected = vec![];
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let frame = frame.map_err(|_| None)?;
@@ -462,7 +467,7 @@ mod tests {
         let waiting = (0..length).step_by(PIECE);
         let waiting = waiting.map(|at| bytes.slice(at..length.min(at + PIECE))).collect();
         let announced = announces.then_some(length as u64);
-        let collecting = std::pin::pin!(collect(Pieces { waiting, announced }, MAX));
+        let collecting = pin!(collect(Pieces { waiting, announced }, MAX));
         let mut cx = TaskContext::from_waker(Waker::noop());
         let Poll::Ready(result) = collecting.poll(&mut cx) else { panic!("nothing is waited for") };
         let Ok(collected) = result else { return result };

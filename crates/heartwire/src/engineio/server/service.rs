@@ -18,7 +18,7 @@ use heartwire_proto::engineio::{
 use heartwire_proto::websocket::{PerMessageDeflate, handshake};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Extensions, Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::upgrade::OnUpgrade;
 
@@ -28,7 +28,7 @@ use super::connection::{Connection, Shared};
 use super::cors::Cors;
 use super::decoration::{Decoration, add_headers};
 use super::engine::Engine;
-use super::facts::RequestFacts;
+use super::facts::{Arrival, RequestFacts};
 use super::head::{Purpose, RequestHead};
 use super::home::{Home, Polling};
 use super::hooks::{Denial, random_id};
@@ -80,17 +80,32 @@ impl Service {
     where
         B: Body<Data: Buf + Send> + Send + 'static,
     {
-        let (parts, body) = request.into_parts();
-        let (parts, decoration) = Decoration::of(&self.engine, parts);
+        self.handle_from(None, request)
+    }
+
+    /// Takes a request, perhaps from a listener.
+    pub(super) fn handle_from<B>(
+        &self,
+        arrival: Option<&Arrival>,
+        request: Request<B>,
+    ) -> ResponseFuture
+    where
+        B: Body<Data: Buf + Send> + Send + 'static,
+    {
+        let (mut parts, body) = request.into_parts();
+        if let (Some(arrival), Some(_)) = (arrival, &self.engine.options.hooks.headers) {
+            arrival.mark(&mut parts.extensions);
+        }
+        let decoration = Decoration::of(&self.engine, &mut parts);
         let state = match hygiene::check(parts.version, &parts.headers) {
-            Ok(()) => self.answer(parts, body),
+            Ok(()) => self.answer(arrival, parts, body),
             Err(refusal) => ready(refuse(&self.engine, refusal, false)),
         };
         ResponseFuture { state, decoration }
     }
 
     /// Answers a preflight request, or does what the request wants.
-    fn answer<B>(&self, parts: Parts, body: B) -> State
+    fn answer<B>(&self, arrival: Option<&Arrival>, parts: Parts, body: B) -> State
     where
         B: Body<Data: Buf + Send> + Send + 'static,
     {
@@ -100,21 +115,22 @@ impl Service {
                 cors.decorate_preflight(&parts.headers, response.headers_mut());
                 ready(response)
             }
-            _ => self.route(parts, body),
+            _ => self.route(arrival, parts, body),
         }
     }
 
-    fn route<B>(&self, parts: Parts, body: B) -> State
+    fn route<B>(&self, arrival: Option<&Arrival>, parts: Parts, body: B) -> State
     where
         B: Body<Data: Buf + Send> + Send + 'static,
     {
         // Without WebSockets, whoever asks for one has made a request like others.
         let websockets = self.engine.options.session.transports.contains(&Transport::WebSocket);
-        let upgrade =
-            websockets && websocket_request(&parts.headers, |asked| asked.wants_upgrade());
-        let asked = if upgrade { Asked::of(&self.engine, &parts) } else { None };
+        let upgrade = websockets
+            && parts.headers.contains_key(header::UPGRADE)
+            && websocket_request(&parts.headers, |asked| asked.wants_upgrade());
+        let asked = if upgrade { Asked::of(&self.engine, arrival, &parts) } else { None };
         let state = self
-            .serve(parts, body, upgrade)
+            .serve(arrival, parts, body, upgrade)
             .unwrap_or_else(|refusal| ready(refuse(&self.engine, refusal, upgrade)));
         match (state, asked) {
             (State::Ready(response), Some(asked)) => {
@@ -130,7 +146,13 @@ impl Service {
         }
     }
 
-    fn serve<B>(&self, parts: Parts, body: B, upgrade: bool) -> Result<State, Refusal>
+    fn serve<B>(
+        &self,
+        arrival: Option<&Arrival>,
+        mut parts: Parts,
+        body: B,
+        upgrade: bool,
+    ) -> Result<State, Refusal>
     where
         B: Body<Data: Buf + Send> + Send + 'static,
     {
@@ -141,28 +163,43 @@ impl Service {
             upgrade,
         };
         let route = Route::of(&request, &session.transports)?;
+        let mark = |request: &mut Extensions| {
+            arrival.into_iter().for_each(|arrival| arrival.mark(request));
+        };
         if parts.headers.contains_key(header::ORIGIN) {
+            mark(&mut parts.extensions);
             let known = self.engine.origination(&parts);
             if !origin.allows(&parts.headers, &known, cors.as_ref()) {
                 return Err(Refusal::Forbidden);
             }
         }
         match route {
-            Route::Open(transport) => self.open(parts, transport),
+            Route::Open(transport) => {
+                mark(&mut parts.extensions);
+                self.open(arrival, parts, transport)
+            }
             Route::Session(request) => {
                 let (shared, action) = self.find(&request)?;
-                settle(&parts);
+                arrival.into_iter().for_each(|arrival| arrival.newcomer.settle());
                 match action {
                     Action::Poll => polling::get(&self.engine, shared).map(State::Poll),
                     Action::Post => Ok(self.post(shared, parts, body)),
-                    Action::Upgrade => self.upgrade(shared, parts),
+                    Action::Upgrade => {
+                        mark(&mut parts.extensions);
+                        self.upgrade(shared, parts)
+                    }
                 }
             }
         }
     }
 
     /// Opens a session, if the application has nothing against it.
-    fn open(&self, mut parts: Parts, transport: Transport) -> Result<State, Refusal> {
+    fn open(
+        &self,
+        arrival: Option<&Arrival>,
+        mut parts: Parts,
+        transport: Transport,
+    ) -> Result<State, Refusal> {
         let grant = match transport {
             Transport::Polling => None,
             Transport::WebSocket => Some(self.accept_websocket(&mut parts)?),
@@ -172,7 +209,8 @@ impl Service {
         let ticket = self.engine.admit(known.client)?;
         let Options { hooks, hook_timeout, .. } = &self.engine.options;
         let (https, patience) = (known.https, *hook_timeout);
-        let opening = Opening { service: self.clone(), transport, grant, ticket, https };
+        let newcomer = arrival.map(|arrival| arrival.newcomer.clone());
+        let opening = Opening { service: self.clone(), transport, grant, newcomer, ticket, https };
         if hooks.are_immediate() && hooks.initial_headers.is_none() {
             return opening.finish(random_id(), &parts, known.client, None).map(ready);
         }
@@ -209,8 +247,9 @@ impl Service {
         B: Body<Data: Buf + Send> + Send + 'static,
     {
         let server = self.engine.clone();
+        let headers = polling::check_headers(&parts.headers);
         State::Boxed(Box::pin(async move {
-            match polling::post(&server, shared, parts.headers, body).await {
+            match polling::post(&server, shared, headers, body).await {
                 Ok(response) => response,
                 Err(refusal) => refuse(&server, refusal, false),
             }
@@ -285,9 +324,9 @@ struct Asked {
 
 impl Asked {
     /// The request for another protocol, if this is one.
-    fn of(engine: &Arc<Engine>, parts: &Parts) -> Option<Self> {
+    fn of(engine: &Arc<Engine>, arrival: Option<&Arrival>, parts: &Parts) -> Option<Self> {
         let http = parts.extensions.get::<OnUpgrade>()?.clone();
-        let newcomer = parts.extensions.get::<Newcomer>().cloned();
+        let newcomer = arrival.map(|arrival| arrival.newcomer.clone());
         Some(Self { engine: engine.clone(), http, newcomer })
     }
 
@@ -311,6 +350,8 @@ struct Opening {
     transport: Transport,
     /// What a request for a WebSocket is granted.
     grant: Option<Grant>,
+    /// The connection that the request came over.
+    newcomer: Option<Newcomer>,
     ticket: Option<Box<Ticket>>,
     https: bool,
 }
@@ -347,7 +388,7 @@ impl Opening {
             tracing::warn!(session = shared.id.prefix(), "session id is in use");
             return Err(Refusal::BadRequest);
         }
-        settle(parts);
+        self.newcomer.iter().for_each(Newcomer::settle);
         let (mut answer, upgrade) = match self.grant {
             Some(Grant { answer, upgrade }) => (answer, Some(upgrade)),
             None => (handshake_answer(options, &shared.id, self.https), None),
@@ -358,11 +399,6 @@ impl Opening {
         tokio::spawn(ConnectionTask::open(engine.clone(), shared, upgrade, self.ticket));
         Ok(answer)
     }
-}
-
-/// Takes the news that a request belongs to a session.
-fn settle(parts: &Parts) {
-    parts.extensions.get::<Newcomer>().into_iter().for_each(Newcomer::settle);
 }
 
 /// The answer that opens a session over polling.
