@@ -18,15 +18,10 @@ use std::time::{Duration, Instant};
 use crate::shared::wall_clock;
 
 /// The server's half.
+///
+/// Interval and timeout are the same for all sessions of a server, so they are arguments.
 #[derive(Debug)]
-pub(super) struct ServerHeartbeat {
-    interval: Duration,
-    timeout: Duration,
-    state: ServerState,
-}
-
-#[derive(Debug)]
-enum ServerState {
+pub(super) enum ServerHeartbeat {
     Resting { ping_at: Instant },
     AwaitingPong { dead_at: Instant },
     Dead,
@@ -43,63 +38,65 @@ pub(super) enum HeartbeatAction {
 
 impl ServerHeartbeat {
     /// Starts resting at `now`; the first ping is due after `interval`.
-    pub(super) fn new(now: Instant, interval: Duration, timeout: Duration) -> Self {
-        Self { interval, timeout, state: ServerState::Resting { ping_at: now + interval } }
+    pub(super) fn new(now: Instant, interval: Duration) -> Self {
+        Self::Resting { ping_at: now + interval }
     }
 
     /// Moves time forward to `now` and says what the session has to do.
-    pub(super) fn handle_time(&mut self, now: Instant) -> Option<HeartbeatAction> {
+    pub(super) fn handle_time(
+        &mut self,
+        now: Instant,
+        timeout: Duration,
+    ) -> Option<HeartbeatAction> {
         let now = wall_clock(now);
-        match self.state {
-            ServerState::Resting { ping_at } if ping_at <= now => {
-                let due = now - ping_at <= TIMER_SLACK.min(self.timeout / 10);
+        match *self {
+            Self::Resting { ping_at } if ping_at <= now => {
+                let due = now - ping_at <= TIMER_SLACK.min(timeout / 10);
                 let since = if due { ping_at } else { now };
-                self.state = ServerState::AwaitingPong { dead_at: since + self.timeout };
+                *self = Self::AwaitingPong { dead_at: since + timeout };
                 Some(HeartbeatAction::SendPing)
             }
-            ServerState::AwaitingPong { dead_at } if dead_at <= now => {
-                self.state = ServerState::Dead;
+            Self::AwaitingPong { dead_at } if dead_at <= now => {
+                *self = Self::Dead;
                 Some(HeartbeatAction::CloseSession)
             }
-            ServerState::Resting { .. } | ServerState::AwaitingPong { .. } | ServerState::Dead => {
-                None
-            }
+            Self::Resting { .. } | Self::AwaitingPong { .. } | Self::Dead => None,
         }
     }
 
     /// Takes a pong. One that was not asked for moves the next ping away, as in the Node server.
-    pub(super) fn handle_pong(&mut self, now: Instant) {
-        match self.state {
-            ServerState::Resting { .. } | ServerState::AwaitingPong { .. } => {
-                self.state = ServerState::Resting { ping_at: now + self.interval };
+    pub(super) fn handle_pong(&mut self, now: Instant, interval: Duration) {
+        match self {
+            Self::Resting { .. } | Self::AwaitingPong { .. } => {
+                *self = Self::Resting { ping_at: now + interval };
             }
-            ServerState::Dead => {}
+            Self::Dead => {}
         }
     }
 
     /// Takes any other sign of life, or the news that nobody listens: the pong may be on its way
     /// behind something large.
-    pub(super) fn handle_traffic(&mut self, now: Instant) {
-        if let ServerState::AwaitingPong { dead_at } = &mut self.state {
-            *dead_at = now + self.timeout;
+    pub(super) fn handle_traffic(&mut self, now: Instant, timeout: Duration) {
+        if let Self::AwaitingPong { dead_at } = self {
+            *dead_at = now + timeout;
         }
     }
 
     /// Whether the peer was not heard in time, although [`handle_time`](Self::handle_time) was not
     /// called yet.
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
-        match self.state {
-            ServerState::AwaitingPong { dead_at } => dead_at <= now,
-            ServerState::Resting { .. } | ServerState::Dead => false,
+        match self {
+            Self::AwaitingPong { dead_at } => *dead_at <= now,
+            Self::Resting { .. } | Self::Dead => false,
         }
     }
 
     /// When [`handle_time`](Self::handle_time) wants to be called next.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        match self.state {
-            ServerState::Resting { ping_at } => Some(ping_at),
-            ServerState::AwaitingPong { dead_at } => Some(dead_at),
-            ServerState::Dead => None,
+        match self {
+            Self::Resting { ping_at } => Some(*ping_at),
+            Self::AwaitingPong { dead_at } => Some(*dead_at),
+            Self::Dead => None,
         }
     }
 }
@@ -150,13 +147,16 @@ mod tests {
     #[test]
     fn silent_client_is_closed_after_interval_plus_timeout() {
         let start = start();
-        let mut heartbeat = ServerHeartbeat::new(start, INTERVAL, TIMEOUT);
-        assert_eq!(heartbeat.handle_time(start), None);
-        assert_eq!(heartbeat.handle_time(start + INTERVAL), Some(HeartbeatAction::SendPing));
-        assert_eq!(heartbeat.handle_time(start + INTERVAL), None, "one ping at a time");
+        let mut heartbeat = ServerHeartbeat::new(start, INTERVAL);
+        assert_eq!(heartbeat.handle_time(start, TIMEOUT), None);
+        assert_eq!(
+            heartbeat.handle_time(start + INTERVAL, TIMEOUT),
+            Some(HeartbeatAction::SendPing)
+        );
+        assert_eq!(heartbeat.handle_time(start + INTERVAL, TIMEOUT), None, "one ping at a time");
         assert_eq!(heartbeat.next_deadline(), Some(start + INTERVAL + TIMEOUT));
         assert_eq!(
-            heartbeat.handle_time(start + INTERVAL + TIMEOUT),
+            heartbeat.handle_time(start + INTERVAL + TIMEOUT, TIMEOUT),
             Some(HeartbeatAction::CloseSession)
         );
         assert_eq!(heartbeat.next_deadline(), None);
@@ -165,8 +165,8 @@ mod tests {
     #[test]
     fn a_timer_that_is_late_does_not_lengthen_the_wait() {
         let start = start();
-        let mut heartbeat = ServerHeartbeat::new(start, INTERVAL, TIMEOUT);
-        heartbeat.handle_time(start + INTERVAL + TIMER_SLACK);
+        let mut heartbeat = ServerHeartbeat::new(start, INTERVAL);
+        heartbeat.handle_time(start + INTERVAL + TIMER_SLACK, TIMEOUT);
         assert!(!heartbeat.is_overdue(start + INTERVAL + TIMEOUT - Duration::from_millis(1)));
         assert!(heartbeat.is_overdue(start + INTERVAL + TIMEOUT));
         assert_eq!(heartbeat.next_deadline(), Some(start + INTERVAL + TIMEOUT));
@@ -175,44 +175,44 @@ mod tests {
     #[test]
     fn a_ping_after_a_long_sleep_has_its_whole_timeout() {
         let mut now = start();
-        let mut heartbeat = ServerHeartbeat::new(now, INTERVAL, TIMEOUT);
+        let mut heartbeat = ServerHeartbeat::new(now, INTERVAL);
         now += INTERVAL * 10;
-        heartbeat.handle_time(now);
+        heartbeat.handle_time(now, TIMEOUT);
         assert_eq!(heartbeat.next_deadline(), Some(now + TIMEOUT));
     }
 
     #[test]
     fn pongs_keep_a_session_alive() {
         let mut now = start();
-        let mut heartbeat = ServerHeartbeat::new(now, INTERVAL, TIMEOUT);
+        let mut heartbeat = ServerHeartbeat::new(now, INTERVAL);
         for _ in 0..1000 {
             now += INTERVAL;
-            assert_eq!(heartbeat.handle_time(now), Some(HeartbeatAction::SendPing));
+            assert_eq!(heartbeat.handle_time(now, TIMEOUT), Some(HeartbeatAction::SendPing));
             now += TIMEOUT - Duration::from_millis(1);
-            assert_eq!(heartbeat.handle_time(now), None);
-            heartbeat.handle_pong(now);
+            assert_eq!(heartbeat.handle_time(now, TIMEOUT), None);
+            heartbeat.handle_pong(now, INTERVAL);
         }
     }
 
     #[test]
     fn traffic_lets_a_pong_be_late() {
         let mut now = start();
-        let mut heartbeat = ServerHeartbeat::new(now, INTERVAL, TIMEOUT);
+        let mut heartbeat = ServerHeartbeat::new(now, INTERVAL);
         now += INTERVAL;
-        heartbeat.handle_time(now);
+        heartbeat.handle_time(now, TIMEOUT);
         now += TIMEOUT - Duration::from_millis(1);
-        heartbeat.handle_traffic(now);
+        heartbeat.handle_traffic(now, TIMEOUT);
         now += TIMEOUT - Duration::from_millis(1);
-        assert_eq!(heartbeat.handle_time(now), None);
+        assert_eq!(heartbeat.handle_time(now, TIMEOUT), None);
         now += Duration::from_millis(1);
-        assert_eq!(heartbeat.handle_time(now), Some(HeartbeatAction::CloseSession));
+        assert_eq!(heartbeat.handle_time(now, TIMEOUT), Some(HeartbeatAction::CloseSession));
     }
 
     #[test]
     fn traffic_between_pings_does_not_delay_the_next() {
         let start = start();
-        let mut heartbeat = ServerHeartbeat::new(start, INTERVAL, TIMEOUT);
-        heartbeat.handle_traffic(start + INTERVAL / 2);
+        let mut heartbeat = ServerHeartbeat::new(start, INTERVAL);
+        heartbeat.handle_traffic(start + INTERVAL / 2, TIMEOUT);
         assert_eq!(heartbeat.next_deadline(), Some(start + INTERVAL));
     }
 

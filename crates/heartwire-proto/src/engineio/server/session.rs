@@ -142,7 +142,7 @@ impl<T: Outgoing> ServerSession<T> {
             Transport::Polling => State::Polling(Polling::default()),
             Transport::WebSocket => State::ON_WEBSOCKET,
         };
-        let heartbeat = ServerHeartbeat::new(now, config.ping_interval, config.ping_timeout);
+        let heartbeat = ServerHeartbeat::new(now, config.ping_interval);
         Self { config, state, heartbeat, outputs: VecDeque::new(), last_exchange: 0 }
     }
 
@@ -161,7 +161,7 @@ impl<T: Outgoing> ServerSession<T> {
             }
             State::Polling(polling) => {
                 polling.poll = Some(id);
-                self.heartbeat.handle_traffic(now);
+                self.heartbeat.handle_traffic(now, self.config.ping_timeout);
                 Ok(id)
             }
             State::Farewell { .. } => {
@@ -203,7 +203,7 @@ impl<T: Outgoing> ServerSession<T> {
             }
             State::Polling(polling) => {
                 polling.post = Post::Receiving;
-                self.heartbeat.handle_traffic(now);
+                self.heartbeat.handle_traffic(now, self.config.ping_timeout);
                 Ok(())
             }
             State::WebSocket { .. } if Mutant::DropsLatePost.is_back() => Ok(()),
@@ -234,7 +234,7 @@ impl<T: Outgoing> ServerSession<T> {
         }
         match packet {
             Ok(Packet::Message(message)) => return Ok(Some(message)),
-            Ok(Packet::Pong(_)) => self.heartbeat.handle_pong(now),
+            Ok(Packet::Pong(_)) => self.heartbeat.handle_pong(now, self.config.ping_interval),
             Ok(Packet::Close) => self.end(DisconnectReason::ClientDisconnect, Goodbye::Noop),
             Ok(Packet::Open(_) | Packet::Upgrade | Packet::Noop) => {}
             // Only servers ping in this version of the protocol.
@@ -341,14 +341,14 @@ impl<T: Outgoing> ServerSession<T> {
     ) -> Option<MessageRef<'a>> {
         let State::WebSocket { began } = &mut self.state else { return None };
         *began = None;
-        self.heartbeat.handle_traffic(now);
+        self.heartbeat.handle_traffic(now, self.config.ping_timeout);
         // What nearly all are, in few steps.
         if let Some(text) = text.strip_prefix('4') {
             return Some(MessageRef::Text(text));
         }
         match Packet::decode(text, scratch) {
             Ok(Packet::Message(message)) => return Some(message),
-            Ok(Packet::Pong(_)) => self.heartbeat.handle_pong(now),
+            Ok(Packet::Pong(_)) => self.heartbeat.handle_pong(now, self.config.ping_interval),
             Ok(Packet::Close) => self.end(DisconnectReason::ClientDisconnect, Goodbye::Noop),
             Ok(Packet::Open(_) | Packet::Upgrade | Packet::Noop) => {}
             Ok(Packet::Ping(_)) => self.end(DisconnectReason::TransportError, Goodbye::Noop),
@@ -362,7 +362,7 @@ impl<T: Outgoing> ServerSession<T> {
     pub fn handle_binary<'a>(&mut self, now: Instant, data: &'a [u8]) -> Option<MessageRef<'a>> {
         let State::WebSocket { began } = &mut self.state else { return None };
         *began = None;
-        self.heartbeat.handle_traffic(now);
+        self.heartbeat.handle_traffic(now, self.config.ping_timeout);
         Some(MessageRef::Binary(data))
     }
 
@@ -379,7 +379,7 @@ impl<T: Outgoing> ServerSession<T> {
 
     /// Takes a sign of life that is no message yet: a part of one has arrived.
     pub fn handle_traffic(&mut self, now: Instant) {
-        self.heartbeat.handle_traffic(now);
+        self.heartbeat.handle_traffic(now, self.config.ping_timeout);
     }
 
     /// Takes the news whether a message has begun on the session's WebSocket that has not arrived whole.
@@ -417,9 +417,9 @@ impl<T: Outgoing> ServerSession<T> {
             State::Closed => return,
         }
         if !listening {
-            self.heartbeat.handle_traffic(now);
+            self.heartbeat.handle_traffic(now, self.config.ping_timeout);
         }
-        match self.heartbeat.handle_time(now) {
+        match self.heartbeat.handle_time(now, self.config.ping_timeout) {
             Some(HeartbeatAction::SendPing) => self.ping(),
             Some(HeartbeatAction::CloseSession) => {
                 self.end(DisconnectReason::PingTimeout, Goodbye::Close);
@@ -585,12 +585,12 @@ impl<T: Outgoing> ServerSession<T> {
         if polling.ping_due {
             self.outputs.push_back(Output::SendPacket(Packet::Ping("")));
         }
-        self.heartbeat.handle_traffic(now);
+        self.heartbeat.handle_traffic(now, self.config.ping_timeout);
         if Mutant::ForgetsHeartbeat.is_back()
             && self.heartbeat.is_overdue(now + self.config.ping_timeout)
         {
             let never = Duration::from_secs(1 << 32);
-            self.heartbeat = ServerHeartbeat::new(now, never, never);
+            self.heartbeat = ServerHeartbeat::new(now, never);
         }
     }
 
