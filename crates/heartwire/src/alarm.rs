@@ -4,16 +4,15 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
 pin_project! {
-    /// A timer for deadlines that move.
+    /// A timer for deadlines that move. While it is not set, it is set for a time that never comes: every
+    /// connection has one, so nothing is kept besides.
     pub(crate) struct Alarm {
-        // When the timer fires; `None` while it is not set.
-        armed: Option<Instant>,
         #[pin]
         timer: Sleep,
     }
@@ -22,16 +21,14 @@ pin_project! {
 impl Alarm {
     /// A timer that is not set. It needs a tokio runtime.
     pub(crate) fn new() -> Self {
-        let timer = tokio::time::sleep_until(tokio::time::Instant::now());
-        Self { armed: None, timer }
+        Self { timer: tokio::time::sleep(NEVER) }
     }
 
     /// Whether it has fired by `now`. If so, it is not set any more.
     pub(crate) fn has_fired(self: Pin<&mut Self>, now: Instant) -> bool {
-        let this = self.project();
-        let fired = this.armed.is_some_and(|at| at <= now);
+        let fired = self.timer.deadline().into_std() <= now;
         if fired {
-            *this.armed = None;
+            self.project().timer.reset((now + NEVER).into());
         }
         fired
     }
@@ -43,12 +40,14 @@ impl Alarm {
         deadline: Option<Instant>,
     ) -> Poll<()> {
         let Some(deadline) = deadline else { return Poll::Pending };
-        let mut this = self.project();
-        if this.armed.is_some_and(|at| at <= deadline) {
+        if self.timer.deadline().into_std() <= deadline {
             return Poll::Pending;
         }
-        *this.armed = Some(deadline);
-        this.timer.as_mut().reset(deadline.into());
-        this.timer.poll(cx)
+        let mut timer = self.project().timer;
+        timer.as_mut().reset(deadline.into());
+        timer.poll(cx)
     }
 }
+
+/// Ten years: longer than a program runs, and short enough for every clock.
+const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);

@@ -18,17 +18,25 @@ pub(crate) struct Link {
 
 enum Unsent {
     Nothing,
-    /// Bytes from `start` on wait. Without bytes, a layer such as TLS still holds some that it has
-    /// taken.
-    Rest {
-        bytes: Vec<u8>,
-        start: usize,
-        progress: Progress,
-    },
+    /// Behind a pointer: most peers have taken everything.
+    Rest(Box<Rest>),
     /// The stream has failed, and so many bytes are lost with it.
     Lost {
         bytes: usize,
     },
+}
+
+/// Bytes from `start` on wait. Without bytes, a layer such as TLS still holds some that it has taken.
+struct Rest {
+    bytes: Vec<u8>,
+    start: usize,
+    progress: Progress,
+}
+
+impl Rest {
+    fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
 }
 
 impl Link {
@@ -53,8 +61,8 @@ impl Link {
         now: Instant,
         output: &mut Vec<u8>,
     ) -> io::Result<()> {
-        if let Unsent::Rest { bytes, .. } = &mut self.unsent {
-            bytes.append(output);
+        if let Unsent::Rest(rest) = &mut self.unsent {
+            rest.bytes.append(output);
             return self.flush(cx, now);
         }
         if output.is_empty() {
@@ -115,10 +123,10 @@ impl Link {
 
     /// Sends what is unsent, as far as the stream takes it.
     pub(crate) fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<()> {
-        let (bytes, start, progress) = match &mut self.unsent {
+        let Rest { bytes, start, progress } = match &mut self.unsent {
             Unsent::Nothing => return Ok(()),
             Unsent::Lost { .. } => return Err(io::ErrorKind::BrokenPipe.into()),
-            Unsent::Rest { bytes, start, progress } => (bytes, start, progress),
+            Unsent::Rest(rest) => &mut **rest,
         };
         while *start < bytes.len() {
             match self.stream.poll_write(cx, &bytes[*start..])? {
@@ -153,7 +161,7 @@ impl Link {
     pub(crate) fn unsent_bytes(&self) -> usize {
         match &self.unsent {
             Unsent::Nothing | Unsent::Lost { .. } => 0,
-            Unsent::Rest { bytes, start, .. } => bytes.len() - start,
+            Unsent::Rest(rest) => rest.len(),
         }
     }
 
@@ -164,8 +172,8 @@ impl Link {
             Unsent::Nothing => 0,
             Unsent::Lost { bytes } => *bytes,
             // A layer between holds some, and does not say how many.
-            Unsent::Rest { bytes, start, .. } if *start == bytes.len() => return usize::MAX,
-            Unsent::Rest { bytes, start, .. } => bytes.len() - start,
+            Unsent::Rest(rest) if rest.len() == 0 => return usize::MAX,
+            Unsent::Rest(rest) => rest.len(),
         };
         let on_their_way = self.tcp().and_then(|tcp| heartwire_sys::unconfirmed(tcp).ok());
         unsent + on_their_way.unwrap_or(0)
@@ -176,7 +184,7 @@ impl Link {
     pub(crate) fn stalled_at(&self, patience: Duration) -> Option<Instant> {
         match &self.unsent {
             Unsent::Nothing | Unsent::Lost { .. } => None,
-            Unsent::Rest { progress, .. } => Some(progress.stalled_at(patience)),
+            Unsent::Rest(rest) => Some(rest.progress.stalled_at(patience)),
         }
     }
 
@@ -230,11 +238,11 @@ fn rest(now: Instant, output: &mut Vec<u8>, start: usize) -> Unsent {
     let progress = Progress::new(now, unsent);
     // A large output that is mostly unsent is kept as it is; others would keep more memory than they need.
     if unsent >= WHOLE_BYTES && unsent >= output.capacity() / 2 {
-        return Unsent::Rest { bytes: std::mem::take(output), start, progress };
+        return Unsent::Rest(Box::new(Rest { bytes: std::mem::take(output), start, progress }));
     }
     let bytes = output[start..].to_vec();
     output.clear();
-    Unsent::Rest { bytes, start: 0, progress }
+    Unsent::Rest(Box::new(Rest { bytes, start: 0, progress }))
 }
 
 /// Bytes above which a copy costs more than new memory for the next output.

@@ -11,14 +11,19 @@ pub(crate) struct Outcome<D>(Mutex<Inner<D>>);
 struct Inner<D> {
     /// Whether somebody is telling the user.
     begun: bool,
+    state: State<D>,
+}
+
+enum State<D> {
+    /// Who waits for the end.
+    Open(Vec<Waker>),
     /// Behind a pointer: most connections have not ended.
-    ended: Option<Box<D>>,
-    waiting: Vec<Waker>,
+    Ended(Box<D>),
 }
 
 impl<D: Clone> Outcome<D> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Inner { begun: false, ended: None, waiting: vec![] }))
+        Self(Mutex::new(Inner { begun: false, state: State::Open(vec![]) }))
     }
 
     /// Whether the caller is the first to end the connection, and so the one who tells the user.
@@ -28,25 +33,21 @@ impl<D: Clone> Outcome<D> {
 
     /// Records how the connection ended, and tells whoever waits for it.
     pub(crate) fn set(&self, ended: D) {
-        let mut inner = self.lock();
-        inner.ended = Some(Box::new(ended));
-        let waiting = std::mem::take(&mut inner.waiting);
-        drop(inner);
-        waiting.into_iter().for_each(Waker::wake);
+        let before = std::mem::replace(&mut self.lock().state, State::Ended(Box::new(ended)));
+        if let State::Open(waiting) = before {
+            waiting.into_iter().for_each(Waker::wake);
+        }
     }
 
     /// Waits for the end of the connection.
     pub(crate) async fn wait(&self) -> D {
-        future::poll_fn(|cx| {
-            let mut inner = self.lock();
-            match &inner.ended {
-                Some(ended) => Poll::Ready(D::clone(ended)),
-                None => {
-                    if !inner.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                        inner.waiting.push(cx.waker().clone());
-                    }
-                    Poll::Pending
+        future::poll_fn(|cx| match &mut self.lock().state {
+            State::Ended(ended) => Poll::Ready(D::clone(ended)),
+            State::Open(waiting) => {
+                if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    waiting.push(cx.waker().clone());
                 }
+                Poll::Pending
             }
         })
         .await

@@ -14,7 +14,7 @@ use super::application::Application;
 use super::config::Options;
 use super::connection::{Connection, Shared};
 use super::facts::{OverTls, RemoteAddr};
-use super::home::{End, Home};
+use super::home::End;
 use super::newcomer::Newcomer;
 use super::proxies::Origination;
 use super::round::Rounds;
@@ -169,10 +169,7 @@ impl Engine {
         }
         self.sessions.remove(shared);
         let left: Vec<Outgoing> = shared.mailbox.close_and_drain();
-        let undelivered = match &*shared.home() {
-            Home::Task { undelivered, .. } => *undelivered,
-            Home::Polling(_) => 0, // it is part of `unsent`
-        };
+        let undelivered = shared.home().undelivered();
         let disconnected = Disconnected {
             reason,
             detail,

@@ -27,16 +27,29 @@ pub(super) enum Home {
     Task {
         /// The session, while its task rests.
         socket: Option<Box<Socket>>,
-        /// Answers to GETs that have not taken them yet.
-        answers: Vec<Answer>,
-        /// Messages that were taken for a GET which did not stay for them.
-        undelivered: usize,
+        /// What it has left behind, if there is anything.
+        estate: Option<Box<Estate>>,
     },
+}
+
+/// What a session leaves behind when it leaves polling.
+#[derive(Default)]
+pub(super) struct Estate {
+    /// Answers to GETs that have not taken them yet.
+    answers: Vec<Answer>,
+    /// Messages that were taken for a GET which did not stay for them.
+    undelivered: usize,
+}
+
+impl Estate {
+    fn is_nothing(&self) -> bool {
+        self.answers.is_empty() && self.undelivered == 0
+    }
 }
 
 impl Home {
     /// The home of a session that was never on polling.
-    pub(super) const TASK: Self = Self::Task { socket: None, answers: vec![], undelivered: 0 };
+    pub(super) const TASK: Self = Self::Task { socket: None, estate: None };
 
     /// Moves the session to its task.
     pub(super) fn hand_over(
@@ -48,7 +61,9 @@ impl Home {
         };
         let Polling { session, answers, undelivered, .. } = *polling;
         let socket = Some(Box::new(into_socket(session)));
-        *self = Self::Task { socket, answers, undelivered };
+        let mut estate = Some(Box::new(Estate { answers, undelivered }));
+        estate.take_if(|estate| estate.is_nothing());
+        *self = Self::Task { socket, estate };
     }
 
     /// Where the session rests between two turns of its task, if it has left polling.
@@ -59,14 +74,26 @@ impl Home {
         }
     }
 
+    /// Messages that were taken for GETs which did not stay for them, and are not part of an [`End`].
+    pub(super) fn undelivered(&self) -> usize {
+        match self {
+            Self::Polling(_) => 0,
+            Self::Task { estate, .. } => estate.as_ref().map_or(0, |estate| estate.undelivered),
+        }
+    }
+
     /// The answer to `poll`, if it is there.
     pub(super) fn take_answer(&mut self, poll: ExchangeId) -> Option<Answer> {
         let answers = match self {
             Self::Polling(polling) => &mut polling.answers,
-            Self::Task { answers, .. } => answers,
+            Self::Task { estate, .. } => &mut estate.as_mut()?.answers,
         };
         let index = answers.iter().position(|answer| answer.poll == poll)?;
-        Some(answers.swap_remove(index))
+        let answer = answers.swap_remove(index);
+        if let Self::Task { estate, .. } = self {
+            estate.take_if(|estate| estate.is_nothing());
+        }
+        Some(answer)
     }
 
     /// Takes the news that the client has left the GET. Its answer, if there was one, did not arrive.
@@ -81,7 +108,8 @@ impl Home {
                 polling.session.handle_poll_gone(poll);
                 polling.explain("GET left before its answer");
             }
-            Self::Task { undelivered, .. } => *undelivered += lost,
+            Self::Task { .. } if lost == 0 => {}
+            Self::Task { estate, .. } => estate.get_or_insert_default().undelivered += lost,
         }
     }
 }

@@ -294,7 +294,7 @@ impl Service {
                 debug_assert!(end.is_none(), "asking for an upgrade ends nothing");
                 request
             }
-            Home::Task { .. } => UpgradeRequest::Surplus,
+            Home::Task(_) => UpgradeRequest::Surplus,
         };
         drop(home);
         let (server, shared) = (self.engine.clone(), shared.clone());

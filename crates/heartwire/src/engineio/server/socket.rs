@@ -30,31 +30,39 @@ pub(super) struct Socket {
     pub(super) round: u32,
 }
 
-/// Bytes that have arrived and are not handled yet.
+/// Bytes that have arrived and are not handled yet: there are some, or it is `None`.
 #[derive(Default)]
-pub(super) struct Early {
+pub(super) struct Early(Option<Box<Unhandled>>);
+
+/// The bytes from `start` on.
+struct Unhandled {
     bytes: Box<[u8]>,
     start: usize,
 }
 
 impl Early {
     pub(super) fn new(bytes: Box<[u8]>) -> Self {
-        Self { bytes, start: 0 }
+        Self((!bytes.is_empty()).then(|| Box::new(Unhandled { bytes, start: 0 })))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.start == self.bytes.len()
+        self.0.is_none()
     }
 
     /// The bytes, to be handled from the front.
     pub(super) fn rest(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..]
+        match &mut self.0 {
+            Some(unhandled) => &mut unhandled.bytes[unhandled.start..],
+            None => &mut [],
+        }
     }
 
-    /// The same without the first `count` bytes. What is empty keeps no memory.
+    /// The same without the first `count` bytes.
     pub(super) fn without(mut self, count: usize) -> Self {
-        self.start += count;
-        if self.is_empty() { Self::default() } else { self }
+        if let Some(unhandled) = &mut self.0 {
+            unhandled.start += count;
+        }
+        if self.rest().is_empty() { Self::default() } else { self }
     }
 }
 

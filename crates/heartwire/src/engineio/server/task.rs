@@ -6,7 +6,8 @@
 //!    └──────────────────────(session ended)─────────────┘
 //! ```
 //!
-//! One task and one timer a connection.
+//! One task and one timer a connection. tokio gives a task whole multiples of 128 bytes, so what few
+//! connections have is behind pointers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -35,9 +36,7 @@ pin_project! {
         server: Arc<Engine>,
         connection: Connection,
         stage: Stage,
-        user: Option<UserFuture>,
-        // Where connections are limited.
-        ticket: Option<Box<Ticket>>,
+        companions: Option<Box<Companions>>,
         #[pin]
         alarm: Alarm,
     }
@@ -52,6 +51,21 @@ pin_project! {
     }
 }
 
+/// What goes with some connections.
+struct Companions {
+    /// Where connections are handled by futures, and until that returns.
+    user: Option<UserFuture>,
+    /// Where connections are limited.
+    _ticket: Option<Box<Ticket>>,
+}
+
+impl Companions {
+    fn new(user: Option<UserFuture>, ticket: Option<Box<Ticket>>) -> Option<Box<Self>> {
+        let any = user.is_some() || ticket.is_some();
+        any.then(|| Box::new(Self { user, _ticket: ticket }))
+    }
+}
+
 enum Stage {
     /// The answer to the request for a WebSocket is being sent; nobody knows of the session yet.
     Upgrading(Box<Upgrade>),
@@ -60,10 +74,12 @@ enum Stage {
     /// The session has its WebSocket, and rests at home between two turns of this task.
     Socket,
     /// The session has ended; the WebSocket is being closed.
-    Farewell(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Farewell(Box<Farewell>),
     /// Only the user's future may still run.
     Done,
 }
+
+type Farewell = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl ConnectionTask {
     /// The task of a session whose id was reserved: over a WebSocket, which opens when its request is
@@ -80,7 +96,8 @@ impl ConnectionTask {
             Some(upgrade) => (Stage::Upgrading(Box::new(upgrade)), None),
             None => (Stage::Polling, server.announce(&connection)),
         };
-        Self { server, connection, stage, user, ticket, alarm: Alarm::new() }
+        let companions = Companions::new(user, ticket);
+        Self { server, connection, stage, companions, alarm: Alarm::new() }
     }
 
     /// Does what the stage can do now. Ready when the stage has changed, or the timer has fired
@@ -96,7 +113,11 @@ impl ConnectionTask {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(opened)) => {
                     let socket = open(cx, now, this.server, shared, opened);
-                    *this.user = this.server.announce(this.connection);
+                    let user = this.server.announce(this.connection);
+                    match this.companions {
+                        Some(companions) => companions.user = user,
+                        none => *none = Companions::new(user, None),
+                    }
                     shared.rest_socket(Box::new(socket));
                     (Some(Stage::Socket), None)
                 }
@@ -141,11 +162,11 @@ impl ConnectionTask {
                     }
                     Poll::Ready(end) => {
                         let bye = say_goodbye(this.server.clone(), shared.clone(), socket, end);
-                        (Some(Stage::Farewell(Box::pin(bye))), None)
+                        (Some(Stage::Farewell(Box::new(Box::pin(bye)))), None)
                     }
                 }
             }
-            Stage::Farewell(farewell) => match farewell.as_mut().poll(cx) {
+            Stage::Farewell(farewell) => match Pin::new(farewell).poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(()) => (Some(Stage::Done), None),
             },
@@ -161,7 +182,8 @@ impl ConnectionTask {
     /// Lets the user's future go on. When it returns, the connection is closed.
     fn poll_user(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let this = self.project();
-        if callback::poll_user(this.user, cx, this.connection.id().prefix()) {
+        let Some(companions) = this.companions else { return };
+        if callback::poll_user(&mut companions.user, cx, this.connection.id().prefix()) {
             this.connection.close();
         }
     }
@@ -175,7 +197,8 @@ impl Future for ConnectionTask {
             let progress = self.as_mut().poll_stage(cx);
             // What it sends or closes wakes this task again.
             self.as_mut().poll_user(cx);
-            if let (Stage::Done, None) = (&self.stage, &self.user) {
+            let is_alone = self.companions.as_ref().is_none_or(|with| with.user.is_none());
+            if let (Stage::Done, true) = (&self.stage, is_alone) {
                 return Poll::Ready(());
             }
             if progress.is_pending() {
