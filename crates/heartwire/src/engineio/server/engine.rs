@@ -1,7 +1,7 @@
 //! What the handles, the service and the tasks of a server share.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
@@ -98,9 +98,12 @@ impl Engine {
     }
 
     /// Lets a listener's connection in, as far as the limits go.
-    pub(super) fn welcome(&self, peer: IpAddr) -> Result<Newcomer, Full> {
+    pub(super) fn welcome(&self, addr: SocketAddr, tls: bool) -> Result<Newcomer, Full> {
+        let peer = addr.ip();
         let trusted = self.options.proxies.as_ref().is_some_and(|proxies| proxies.trusts(peer));
-        self.newcomers.admit((!trusted).then_some(peer)).map(Newcomer::new)
+        self.newcomers
+            .admit((!trusted).then_some(peer))
+            .map(|ticket| Newcomer::new(ticket, addr, tls))
     }
 
     /// Tells the user of a session whose id was reserved. The user's future, if it is one, is returned

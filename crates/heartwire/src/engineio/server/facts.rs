@@ -20,20 +20,11 @@ pub struct RemoteAddr(pub SocketAddr);
 #[derive(Clone, Copy)]
 pub(super) struct OverTls;
 
-/// What a listener knows of a connection.
-pub(super) struct Arrival {
-    pub(super) addr: SocketAddr,
-    pub(super) tls: bool,
-    pub(super) newcomer: Newcomer,
-}
-
-impl Arrival {
-    /// Says in a request where it has come from. That costs memory, and nobody asks it of most requests.
-    pub(super) fn mark(&self, request: &mut Extensions) {
-        request.insert(RemoteAddr(self.addr));
-        if self.tls {
-            request.insert(OverTls);
-        }
+/// Says in a request where it has come from. That costs memory, and nobody asks it of most requests.
+pub(super) fn mark(request: &mut Extensions, newcomer: &Newcomer) {
+    request.insert(RemoteAddr(newcomer.addr()));
+    if newcomer.is_over_tls() {
+        request.insert(OverTls);
     }
 }
 

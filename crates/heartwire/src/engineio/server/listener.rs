@@ -22,7 +22,6 @@ use tokio::time::Sleep;
 use tokio_util::task::TaskTracker;
 
 use super::engine::Engine;
-use super::facts::Arrival;
 use super::handle::Server;
 use super::hygiene;
 use super::newcomer::Newcomer;
@@ -49,8 +48,8 @@ impl Server {
     pub async fn serve(&self, listener: TcpListener) {
         let (http, connections) = (self.http_builder(), TaskTracker::new());
         accept(listener, &self.engine.lifecycle, |stream, addr| {
-            let Some(newcomer) = self.welcome(addr) else { return };
-            connections.spawn(self.http_connection(&http, stream, addr, newcomer, false));
+            let Some(newcomer) = self.welcome(addr, false) else { return };
+            connections.spawn(self.http_connection(&http, stream, newcomer));
         })
         .await;
         finish(connections).await;
@@ -61,7 +60,7 @@ impl Server {
     pub async fn serve_tls(&self, listener: TcpListener, tls: &crate::tls::ServerTls) {
         let (http, connections) = (self.http_builder(), TaskTracker::new());
         accept(listener, &self.engine.lifecycle, |stream, addr| {
-            let Some(newcomer) = self.welcome(addr) else { return };
+            let Some(newcomer) = self.welcome(addr, true) else { return };
             let (server, http, acceptor) = (self.clone(), http.clone(), tls.acceptor());
             connections.spawn(async move {
                 let lifecycle = &server.engine.lifecycle;
@@ -72,7 +71,7 @@ impl Server {
                 };
                 match accepted {
                     Ok(Ok(stream)) => {
-                        server.http_connection(&http, stream, addr, newcomer, true).await;
+                        server.http_connection(&http, stream, newcomer).await;
                     }
                     Ok(Err(error)) => tracing::debug!(%addr, %error, "TLS handshake failed"),
                     Err(_) => tracing::debug!(%addr, "TLS handshake took too long"),
@@ -84,8 +83,8 @@ impl Server {
     }
 
     /// Lets a connection in, as far as the limits go.
-    fn welcome(&self, addr: SocketAddr) -> Option<Newcomer> {
-        let newcomer = self.engine.welcome(addr.ip());
+    fn welcome(&self, addr: SocketAddr, tls: bool) -> Option<Newcomer> {
+        let newcomer = self.engine.welcome(addr, tls);
         newcomer.inspect_err(|limit| tracing::debug!(%addr, "connection refused: {limit}")).ok()
     }
 
@@ -103,15 +102,13 @@ impl Server {
         &self,
         http: &http1::Builder,
         stream: S,
-        addr: SocketAddr,
         newcomer: Newcomer,
-        tls: bool,
     ) -> HttpConnection<TokioIo<Warden<S>>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(Warden::new(stream, self.engine.options.stall_timeout));
-        let service = AtPath { service: self.service(), arrival: Arrival { addr, tls, newcomer } };
+        let service = AtPath { service: self.service(), newcomer };
         let engine = self.engine.clone();
         let stopped = engine.lifecycle.stop_signal();
         let http = http.serve_connection(io, service).with_upgrades();
@@ -180,7 +177,7 @@ where
 /// The service at its path; other paths are not found.
 struct AtPath {
     service: Service,
-    arrival: Arrival,
+    newcomer: Newcomer,
 }
 
 impl hyper::service::Service<Request<Incoming>> for AtPath {
@@ -194,7 +191,7 @@ impl hyper::service::Service<Request<Incoming>> for AtPath {
             let refusal = checked.err().unwrap_or(Refusal::NotFound);
             return ResponseFuture::refuse(&self.service.engine, refusal);
         }
-        self.service.handle_from(Some(&self.arrival), request)
+        self.service.handle_from(Some(&self.newcomer), request)
     }
 }
 

@@ -140,7 +140,7 @@ impl Future for PollFuture {
                 polling.poll_waker = Some(cx.waker().clone());
                 Poll::Pending
             }
-            (Home::Task(_), None) => {
+            (Home::Task { .. }, None) => {
                 unreachable!("an upgrade answers the GET that waits");
             }
         };
@@ -154,13 +154,13 @@ impl Drop for PollFuture {
     fn drop(&mut self) {
         let mut home = self.shared.home();
         match (&self.stage, &mut *home) {
-            (Stage::Answered, _) | (Stage::Crossing(_), Home::Task(_)) => return,
+            (Stage::Answered, _) | (Stage::Crossing(_), Home::Task { .. }) => return,
             (Stage::Crossing(_), Home::Polling(polling)) => polling.handle_overtaken_poll_gone(),
             (Stage::Waiting(poll), home) => home.handle_poll_gone(*poll),
         }
         let end = match &mut *home {
             Home::Polling(polling) => polling.drive(Instant::now(), &self.shared.mailbox),
-            Home::Task(_) => None,
+            Home::Task { .. } => None,
         };
         drop(home);
         self.server.finish_polling(&self.shared, end);
@@ -348,7 +348,7 @@ fn poll_listens(cx: &TaskContext<'_>, shared: &Shared) -> Poll<()> {
 fn is_over(shared: &Shared) -> bool {
     match &*shared.home() {
         Home::Polling(polling) => polling.session.is_closed(),
-        Home::Task(_) => false,
+        Home::Task { .. } => false,
     }
 }
 

@@ -28,7 +28,7 @@ use super::connection::{Connection, Shared};
 use super::cors::Cors;
 use super::decoration::{Decoration, add_headers};
 use super::engine::Engine;
-use super::facts::{Arrival, RequestFacts};
+use super::facts::{self, RequestFacts};
 use super::head::{Purpose, RequestHead};
 use super::home::{Home, Polling};
 use super::hooks::{Denial, random_id};
@@ -65,7 +65,8 @@ pub struct ResponseFuture {
 }
 
 enum State {
-    Ready(Option<Response<ResponseBody>>),
+    /// Behind a pointer: HTTP keeps room for this type as long as its connection lives.
+    Ready(Option<Box<Response<ResponseBody>>>),
     Poll(PollFuture),
     Boxed(Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>),
 }
@@ -86,26 +87,26 @@ impl Service {
     /// Takes a request, perhaps from a listener.
     pub(super) fn handle_from<B>(
         &self,
-        arrival: Option<&Arrival>,
+        newcomer: Option<&Newcomer>,
         request: Request<B>,
     ) -> ResponseFuture
     where
         B: Body<Data: Buf + Send> + Send + 'static,
     {
         let (mut parts, body) = request.into_parts();
-        if let (Some(arrival), Some(_)) = (arrival, &self.engine.options.hooks.headers) {
-            arrival.mark(&mut parts.extensions);
+        if let (Some(newcomer), Some(_)) = (newcomer, &self.engine.options.hooks.headers) {
+            facts::mark(&mut parts.extensions, newcomer);
         }
         let decoration = Decoration::of(&self.engine, &mut parts);
         let state = match hygiene::check(parts.version, &parts.headers) {
-            Ok(()) => self.answer(arrival, parts, body),
+            Ok(()) => self.answer(newcomer, parts, body),
             Err(refusal) => ready(refuse(&self.engine, refusal, false)),
         };
         ResponseFuture { state, decoration }
     }
 
     /// Answers a preflight request, or does what the request wants.
-    fn answer<B>(&self, arrival: Option<&Arrival>, parts: Parts, body: B) -> State
+    fn answer<B>(&self, newcomer: Option<&Newcomer>, parts: Parts, body: B) -> State
     where
         B: Body<Data: Buf + Send> + Send + 'static,
     {
@@ -115,11 +116,11 @@ impl Service {
                 cors.decorate_preflight(&parts.headers, response.headers_mut());
                 ready(response)
             }
-            _ => self.route(arrival, parts, body),
+            _ => self.route(newcomer, parts, body),
         }
     }
 
-    fn route<B>(&self, arrival: Option<&Arrival>, parts: Parts, body: B) -> State
+    fn route<B>(&self, newcomer: Option<&Newcomer>, parts: Parts, body: B) -> State
     where
         B: Body<Data: Buf + Send> + Send + 'static,
     {
@@ -128,13 +129,13 @@ impl Service {
         let upgrade = websockets
             && parts.headers.contains_key(header::UPGRADE)
             && websocket_request(&parts.headers, |asked| asked.wants_upgrade());
-        let asked = if upgrade { Asked::of(&self.engine, arrival, &parts) } else { None };
+        let asked = if upgrade { Asked::of(&self.engine, newcomer, &parts) } else { None };
         let state = self
-            .serve(arrival, parts, body, upgrade)
+            .serve(newcomer, parts, body, upgrade)
             .unwrap_or_else(|refusal| ready(refuse(&self.engine, refusal, upgrade)));
         match (state, asked) {
             (State::Ready(response), Some(asked)) => {
-                asked.see_off_unless_granted(response.as_ref());
+                asked.see_off_unless_granted(response.as_deref());
                 State::Ready(response)
             }
             (State::Boxed(answer), Some(asked)) => State::Boxed(Box::pin(async move {
@@ -148,7 +149,7 @@ impl Service {
 
     fn serve<B>(
         &self,
-        arrival: Option<&Arrival>,
+        newcomer: Option<&Newcomer>,
         mut parts: Parts,
         body: B,
         upgrade: bool,
@@ -164,7 +165,7 @@ impl Service {
         };
         let route = Route::of(&request, &session.transports)?;
         let mark = |request: &mut Extensions| {
-            arrival.into_iter().for_each(|arrival| arrival.mark(request));
+            newcomer.into_iter().for_each(|newcomer| facts::mark(request, newcomer));
         };
         if parts.headers.contains_key(header::ORIGIN) {
             mark(&mut parts.extensions);
@@ -176,11 +177,11 @@ impl Service {
         match route {
             Route::Open(transport) => {
                 mark(&mut parts.extensions);
-                self.open(arrival, parts, transport)
+                self.open(newcomer, parts, transport)
             }
             Route::Session(request) => {
                 let (shared, action) = self.find(&request)?;
-                arrival.into_iter().for_each(|arrival| arrival.newcomer.settle());
+                newcomer.into_iter().for_each(Newcomer::settle);
                 match action {
                     Action::Poll => polling::get(&self.engine, shared).map(State::Poll),
                     Action::Post => Ok(self.post(shared, parts, body)),
@@ -196,7 +197,7 @@ impl Service {
     /// Opens a session, if the application has nothing against it.
     fn open(
         &self,
-        arrival: Option<&Arrival>,
+        newcomer: Option<&Newcomer>,
         mut parts: Parts,
         transport: Transport,
     ) -> Result<State, Refusal> {
@@ -209,7 +210,7 @@ impl Service {
         let ticket = self.engine.admit(known.client)?;
         let Options { hooks, hook_timeout, .. } = &self.engine.options;
         let (https, patience) = (known.https, *hook_timeout);
-        let newcomer = arrival.map(|arrival| arrival.newcomer.clone());
+        let newcomer = newcomer.cloned();
         let opening = Opening { service: self.clone(), transport, grant, newcomer, ticket, https };
         if hooks.are_immediate() && hooks.initial_headers.is_none() {
             return opening.finish(random_id(), &parts, known.client, None).map(ready);
@@ -294,7 +295,7 @@ impl Service {
                 debug_assert!(end.is_none(), "asking for an upgrade ends nothing");
                 request
             }
-            Home::Task(_) => UpgradeRequest::Surplus,
+            Home::Task { .. } => UpgradeRequest::Surplus,
         };
         drop(home);
         let (server, shared) = (self.engine.clone(), shared.clone());
@@ -324,9 +325,9 @@ struct Asked {
 
 impl Asked {
     /// The request for another protocol, if this is one.
-    fn of(engine: &Arc<Engine>, arrival: Option<&Arrival>, parts: &Parts) -> Option<Self> {
+    fn of(engine: &Arc<Engine>, newcomer: Option<&Newcomer>, parts: &Parts) -> Option<Self> {
         let http = parts.extensions.get::<OnUpgrade>()?.clone();
-        let newcomer = arrival.map(|arrival| arrival.newcomer.clone());
+        let newcomer = newcomer.cloned();
         Some(Self { engine: engine.clone(), http, newcomer })
     }
 
@@ -452,7 +453,7 @@ impl Future for ResponseFuture {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let poll = match &mut self.state {
             State::Ready(response) => {
-                Poll::Ready(response.take().expect("it is not polled after it was ready"))
+                Poll::Ready(*response.take().expect("it is not polled after it was ready"))
             }
             State::Poll(poll) => Pin::new(&mut *poll).poll(cx).map(|answer| {
                 answer.unwrap_or_else(|refusal| refuse(poll.server(), refusal, false))
@@ -488,7 +489,7 @@ impl fmt::Debug for ResponseFuture {
 }
 
 fn ready(response: Response<ResponseBody>) -> State {
-    State::Ready(Some(response))
+    State::Ready(Some(Box::new(response)))
 }
 
 fn refuse(engine: &Engine, refusal: Refusal, upgrade: bool) -> Response<ResponseBody> {

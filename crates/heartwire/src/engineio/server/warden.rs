@@ -19,7 +19,7 @@ pub(super) struct Warden<S> {
     stream: S,
     patience: Duration,
     /// Since the peer has not taken everything.
-    stall: Option<Stall>,
+    stall: Option<Box<Stall>>,
     parting: Parting,
 }
 
@@ -70,9 +70,9 @@ impl<S> Warden<S> {
     /// Waits for the peer to take some of `length` bytes, and fails when that takes too long.
     fn wait(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<io::Error> {
         let now = Instant::now();
-        let Stall { progress, alarm } = self.stall.get_or_insert_with(|| Stall {
-            progress: Progress::new(now, length),
-            alarm: Box::pin(Alarm::new()),
+        let Stall { progress, alarm } = &mut **self.stall.get_or_insert_with(|| {
+            let progress = Progress::new(now, length);
+            Box::new(Stall { progress, alarm: Box::pin(Alarm::new()) })
         });
         let deadline = progress.stalled_at(self.patience);
         let _ = alarm.as_mut().has_fired(now); // what counts is the deadline, which may have moved
