@@ -48,6 +48,10 @@ impl<T: Weight> Inbox<T> {
             return true;
         }
         inner.bytes += item.weight() + ITEM_BYTES;
+        if inner.waiting.capacity() == 0 {
+            // Mostly it is one that waits, not the four that there would be room for.
+            inner.waiting.reserve_exact(1);
+        }
         inner.waiting.push_back(item);
         let room = inner.bytes < inner.max_bytes;
         let readers = std::mem::take(&mut inner.readers);

@@ -1,5 +1,7 @@
 //! The addresses of a session's requests.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use heartwire_proto::engineio::{SessionId, Transport, VERSION};
@@ -14,7 +16,7 @@ use super::error::{ConnectError, ConnectErrorKind};
 pub(super) struct Address {
     url: Url,
     /// The name of the parameter that is never the same.
-    timestamp: String,
+    timestamp: Cow<'static, str>,
 }
 
 impl Address {
@@ -44,7 +46,7 @@ impl Address {
         for (key, value) in query {
             url.query_pairs_mut().append_pair(key, value);
         }
-        let address = Self { url, timestamp: TIMESTAMP.to_owned() };
+        let address = Self { url, timestamp: Cow::Borrowed(TIMESTAMP) };
         // What the one library takes for an address, the other has to take, too.
         uri(&address.of(Transport::Polling, None, None, &[])).map_err(invalid)?;
         Ok(address)
@@ -58,8 +60,8 @@ impl Address {
     }
 
     /// The same with another name for the parameter that is never the same.
-    pub(super) fn with_timestamp(self, name: &str) -> Self {
-        Self { timestamp: name.to_owned(), ..self }
+    pub(super) fn with_timestamp(self, name: Cow<'static, str>) -> Self {
+        Self { timestamp: name, ..self }
     }
 
     /// The address of a request.
@@ -271,7 +273,7 @@ mod tests {
     #[test]
     fn paths_and_names_can_be_those_of_other_servers() {
         let address = |path| Address::new("http://a.example", path, &[]).unwrap();
-        let url = address("engine.io").without_slash().with_timestamp("at");
+        let url = address("engine.io").without_slash().with_timestamp(Cow::Borrowed("at"));
         assert_eq!(
             url.of(Transport::Polling, None, Some("now"), &[]).as_str(),
             "http://a.example/engine.io?transport=polling&EIO=4&at=now"

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -77,8 +77,7 @@ impl HttpOptions {
     }
 }
 
-/// What makes and keeps connections. Clones share them.
-#[derive(Clone)]
+/// What makes and keeps connections.
 pub(super) struct Agent {
     pub(super) client: Client<Connector, Full<Bytes>>,
     pub(super) dialer: Dialer,
@@ -121,11 +120,11 @@ pub(super) struct SharedAgent(Mutex<Vec<Home>>);
 struct Home {
     process: u32,
     runtime: runtime::Id,
-    agent: Agent,
+    agent: Arc<Agent>,
 }
 
 impl SharedAgent {
-    pub(super) fn get(&self, options: &HttpOptions) -> Agent {
+    pub(super) fn get(&self, options: &HttpOptions) -> Arc<Agent> {
         // A connection of the parent process is not this one's either.
         let (process, runtime) = (std::process::id(), Handle::current().id());
         let mut homes = self.lock();
@@ -136,7 +135,7 @@ impl SharedAgent {
         // The last used stands at the end.
         let home = match homes.iter().position(|home| home.runtime == runtime) {
             Some(index) => homes.remove(index),
-            None => Home { process, runtime, agent: Agent::new(options) },
+            None => Home { process, runtime, agent: Arc::new(Agent::new(options)) },
         };
         let agent = home.agent.clone();
         if homes.len() == MAX_RUNTIMES {

@@ -45,7 +45,7 @@ fn test(name: &str, cases: Cases, deflate: Option<PerMessageDeflate>) {
         let builder = builder.request_timeout(PATIENCE).max_message(MAX_MESSAGE);
         let mut options = builder.check().expect("the options are correct");
         options.per_message_deflate = deflate;
-        let http = Http::new(&options).expect("the options are correct");
+        let http = Http::new(options).expect("the options are correct");
         // One after the other: a busy suite takes its own delay for the client's.
         for case in 1..=server.cases() {
             run(&http, &server.case_url(case)).await.expect("the suite answers");

@@ -17,7 +17,7 @@ use super::super::outgoing::Outgoing;
 use super::event::Event;
 use super::failure::{RequestError, excerpt};
 use super::http::Http;
-use super::options::Options;
+use super::options::Conduct;
 use super::remembered;
 use super::requests::{Get, Post};
 use super::shared::Shared;
@@ -28,6 +28,7 @@ use crate::scratch::Scratch;
 /// One session: its requests, its WebSocket and its clock.
 pub(super) struct Driver {
     shared: Arc<Shared>,
+    conduct: Arc<Conduct>,
     http: Arc<Http>,
     session: ClientSession<Outgoing>,
     sid: Option<SessionId>,
@@ -36,7 +37,7 @@ pub(super) struct Driver {
     socket: Socket,
     alarm: Pin<Box<Alarm>>,
     /// What broke the session.
-    failure: Option<RequestError>,
+    failure: Option<Box<RequestError>>,
     detail: Option<String>,
     /// Messages that left the queue and may not have arrived.
     unsent: usize,
@@ -44,8 +45,6 @@ pub(super) struct Driver {
     /// Messages that came with the handshake: the user is told of that first.
     early: Vec<Event>,
     protocol: Option<String>,
-    close_timeout: Duration,
-    stall_timeout: Duration,
 }
 
 /// What has become of the session.
@@ -60,7 +59,7 @@ pub(super) enum Progress {
 pub(super) struct Ended {
     pub(super) reason: DisconnectReason,
     /// What broke it.
-    pub(super) failure: Option<RequestError>,
+    pub(super) failure: Option<Box<RequestError>>,
     pub(super) detail: Option<String>,
     pub(super) unsent: usize,
 }
@@ -68,8 +67,8 @@ pub(super) struct Ended {
 impl Driver {
     pub(super) fn new(
         shared: Arc<Shared>,
+        conduct: Arc<Conduct>,
         http: Arc<Http>,
-        options: &Options,
         transport: Transport,
         upgrade: bool,
     ) -> Self {
@@ -78,11 +77,12 @@ impl Driver {
             transport,
             upgrade,
             upgrade_timeout: websocket_timeout.max(Duration::from_secs(1)) * 2,
-            close_timeout: options.close_timeout,
+            close_timeout: conduct.close_timeout,
             ..Config::default()
         };
         Self {
             shared,
+            conduct,
             http,
             session: ClientSession::open(config),
             sid: None,
@@ -96,8 +96,6 @@ impl Driver {
             ended: None,
             early: vec![],
             protocol: None,
-            close_timeout: options.close_timeout,
-            stall_timeout: options.stall_timeout,
         }
     }
 
@@ -135,7 +133,7 @@ impl Driver {
     }
 
     fn handle_time(&mut self, now: Instant) {
-        if self.socket.stalled_at(self.stall_timeout).is_some_and(|at| at <= now) {
+        if self.socket.stalled_at(self.conduct.stall_timeout).is_some_and(|at| at <= now) {
             self.session.handle_socket_end(SocketEnd::Stalled);
         }
         self.session.handle_time(now, self.shared.inbox.has_room());
@@ -143,7 +141,7 @@ impl Driver {
 
     /// Sees to it that the task is woken when the session wants it.
     fn rest(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
-        let stalled = self.socket.stalled_at(self.stall_timeout);
+        let stalled = self.socket.stalled_at(self.conduct.stall_timeout);
         let deadline = earliest([self.session.next_deadline(), stalled]);
         if self.alarm.as_mut().poll_at(cx, deadline).is_ready() {
             cx.waker().wake_by_ref();
@@ -244,7 +242,9 @@ impl Driver {
 
     /// Writes what is gathered to the WebSocket.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut Scratch) {
-        if let Err(error) = self.socket.write(cx, now, &mut scratch.output, self.close_timeout) {
+        if let Err(error) =
+            self.socket.write(cx, now, &mut scratch.output, self.conduct.close_timeout)
+        {
             self.detail.get_or_insert_with(|| error.to_string());
             self.session.handle_socket_end(SocketEnd::Failed);
         }
@@ -264,7 +264,7 @@ impl Driver {
             match result {
                 Ok(body) => self.receive(now, &body),
                 Err(error) => {
-                    self.failure.get_or_insert(error);
+                    self.failure.get_or_insert_with(|| Box::new(error));
                     self.session.handle_get_failed();
                 }
             }
@@ -278,7 +278,7 @@ impl Driver {
                 Err(error) => {
                     self.unsent += post.messages;
                     self.session.handle_post_failed(now, error.status().is_some());
-                    self.failure = Some(error);
+                    self.failure = Some(Box::new(error));
                 }
             }
             self.post = None;
@@ -291,7 +291,7 @@ impl Driver {
                     self.session.handle_socket_open();
                 }
                 Err(error) => {
-                    self.failure = Some(error);
+                    self.failure = Some(Box::new(error));
                     self.session.handle_socket_end(SocketEnd::Failed);
                 }
             }

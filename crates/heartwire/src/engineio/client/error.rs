@@ -7,7 +7,10 @@ use heartwire_proto::engineio::Transport;
 
 /// Why a connection did not come to be.
 #[derive(Debug)]
-pub struct ConnectError {
+pub struct ConnectError(Box<Inner>); // behind a pointer: most events are smaller
+
+#[derive(Debug)]
+struct Inner {
     kind: ConnectErrorKind,
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -50,7 +53,7 @@ pub enum ConnectErrorKind {
 
 impl ConnectError {
     pub(crate) fn new(kind: ConnectErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self(Box::new(Inner { kind, message: message.into(), source: None }))
     }
 
     pub(crate) fn with_source(
@@ -58,33 +61,33 @@ impl ConnectError {
         message: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { kind, message: message.into(), source: Some(source.into()) }
+        Self(Box::new(Inner { kind, message: message.into(), source: Some(source.into()) }))
     }
 
     /// The same, where another transport was tried as well.
     pub(super) fn with_other(mut self, transport: Transport, other: &Self) -> Self {
         // Both say where they wanted to go.
-        let what = other.message.split_once(": ").map_or(&*other.message, |(_, what)| what);
-        self.message = format!("{}; over {transport}: {what}", self.message);
+        let what = other.0.message.split_once(": ").map_or(&*other.0.message, |(_, what)| what);
+        self.0.message = format!("{}; over {transport}: {what}", self.0.message);
         self
     }
 
     /// What kind of failure it is.
     pub fn kind(&self) -> &ConnectErrorKind {
-        &self.kind
+        &self.0.kind
     }
 
     /// Whether another transport would fare the same, since no server was reached.
     pub(super) fn is_on_the_way(&self) -> bool {
         matches!(
-            self.kind,
+            self.0.kind,
             ConnectErrorKind::UnknownHost | ConnectErrorKind::Unreachable | ConnectErrorKind::Tls
         )
     }
 
     /// Whether another attempt, or another transport, may fare better.
     pub(super) fn is_of_the_moment(&self) -> bool {
-        match self.kind {
+        match self.0.kind {
             ConnectErrorKind::Broken
             | ConnectErrorKind::UnknownHost
             | ConnectErrorKind::Unreachable
@@ -103,12 +106,12 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.0.source.as_deref().map(|source| source as _)
     }
 }

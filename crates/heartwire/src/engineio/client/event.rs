@@ -1,6 +1,7 @@
 //! What a client is told.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use heartwire_proto::engineio::{Handshake, Message, Transport};
@@ -58,7 +59,7 @@ pub enum Event {
 #[non_exhaustive]
 pub struct Connected {
     /// The server's words.
-    pub handshake: Handshake,
+    pub handshake: Arc<Handshake>,
     /// The transport that the session was opened over.
     pub transport: Transport,
     /// The one of the client's [subprotocols](super::ClientBuilder::subprotocols) that the server has

@@ -149,15 +149,16 @@ impl Client {
         runtime: &runtime::Handle,
         opened: Option<oneshot::Sender<Result<(), ConnectError>>>,
     ) -> Result<Self, ConnectError> {
+        let shared = Arc::new(Shared::new(&options));
+        let conduct = Arc::new(options.conduct.clone());
         // Its agent belongs to the runtime that it is used on.
         let http = {
             let _entered = runtime.enter();
-            Arc::new(Http::new(&options)?)
+            Arc::new(Http::new(options)?)
         };
-        let shared = Arc::new(Shared::new(&options));
         // If the client is dropped, so is the handle, and the attempt ends.
         let client = Self { handle: Arc::new(Handle { shared: shared.clone() }) };
-        runtime.spawn(run::run(run::EndGuard(shared), Box::new(options), http, opened));
+        runtime.spawn(run::run(run::EndGuard(shared), conduct, http, opened));
         Ok(client)
     }
 
@@ -232,12 +233,12 @@ impl Client {
 
     /// The session's id; `None` while no session is open.
     pub fn sid(&self) -> Option<SessionId> {
-        self.handle.shared.handshake().as_ref().map(|handshake| handshake.sid.clone())
+        self.handle.shared.handshake().map(|handshake| handshake.sid.clone())
     }
 
     /// What the server has told about the session; `None` while no session is open.
     pub fn handshake(&self) -> Option<Handshake> {
-        self.handle.shared.handshake().clone()
+        self.handle.shared.handshake().map(Arc::unwrap_or_clone)
     }
 
     /// Where the client stands.

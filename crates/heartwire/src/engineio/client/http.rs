@@ -18,20 +18,21 @@ use super::agent::Agent;
 use super::cookies::CookieJar;
 use super::error::ConnectError;
 use super::failure::{RequestError, excerpt};
-use super::options::Options;
+use super::options::{Extra, Options};
 use super::requester::Requester;
 
 /// Where requests go, and what they carry.
 pub(super) struct Http {
-    pub(super) agent: Agent,
+    pub(super) agent: Arc<Agent>,
     /// Who sends the requests of polling instead.
     requester: Option<Arc<dyn Requester>>,
     pub(super) address: Address,
-    /// Where the server wants requests to go.
-    target: Mutex<Address>,
-    /// What all requests of a transport carry.
-    polling: Extras,
-    websocket: Extras,
+    /// Where the server wants requests to go, if not there.
+    target: Mutex<Option<Box<Address>>>,
+    /// What all requests carry.
+    headers: HeaderMap,
+    /// What those of one transport carry besides.
+    extras: Vec<Extra>,
     cookies: CookieJar,
     timestamps: bool,
     max_redirects: u32,
@@ -42,12 +43,6 @@ pub(super) struct Http {
     pub(super) per_message_deflate: Option<PerMessageDeflate>,
 }
 
-/// What the requests of a transport carry.
-struct Extras {
-    headers: HeaderMap,
-    query: Vec<(String, String)>,
-}
-
 /// A request that is about to be sent.
 pub(super) struct Draft {
     pub(super) url: Url,
@@ -55,34 +50,27 @@ pub(super) struct Draft {
 }
 
 impl Http {
-    pub(super) fn new(options: &Options) -> Result<Self, ConnectError> {
+    pub(super) fn new(options: Options) -> Result<Self, ConnectError> {
         let address = Address::new(&options.url, &options.path, &options.query)?;
-        let address = address.with_timestamp(&options.timestamp_parameter);
+        let agent = options.agent();
+        let timeout = options.conduct.request_timeout;
+        let address = address.with_timestamp(options.timestamp_parameter);
         let address = if options.trailing_slash { address } else { address.without_slash() };
-        let extras = |transport| {
-            let mut headers = HeaderMap::new();
-            headers.extend(address.authorization().map(|value| (header::AUTHORIZATION, value)));
-            headers.extend(options.headers.clone());
-            let own = options.extras.iter().filter(|extra| extra.transport == transport);
-            let mut query = vec![];
-            for extra in own {
-                headers.extend(extra.headers.clone());
-                query.extend(extra.query.iter().cloned());
-            }
-            Extras { headers, query }
-        };
+        let mut headers = HeaderMap::new();
+        headers.extend(address.authorization().map(|value| (header::AUTHORIZATION, value)));
+        headers.extend(options.headers);
         Ok(Self {
-            agent: options.agent(),
-            requester: options.requester.clone(),
-            target: Mutex::new(address.clone()),
-            polling: extras(Transport::Polling),
-            websocket: extras(Transport::WebSocket),
-            cookies: options.cookie_jar.clone().unwrap_or_default(),
+            agent,
+            requester: options.requester,
+            target: Mutex::new(None),
+            headers,
+            extras: options.extras,
+            cookies: options.cookie_jar.unwrap_or_default(),
             timestamps: options.timestamp_requests,
             max_redirects: options.max_redirects,
-            timeout: options.request_timeout,
-            websocket_timeout: options.websocket_timeout.unwrap_or(options.request_timeout),
-            protocols: options.protocols.clone(),
+            timeout,
+            websocket_timeout: options.websocket_timeout.unwrap_or(timeout),
+            protocols: options.protocols,
             max_message: options.max_message,
             per_message_deflate: options.per_message_deflate,
             address,
@@ -91,7 +79,7 @@ impl Http {
 
     /// Forgets where the last session's requests were sent to.
     pub(super) fn restart(&self) {
-        *self.target() = self.address.clone();
+        *self.target() = None;
     }
 
     /// Asks for packets; without a session, for one. The answer may take as long as the session's
@@ -172,13 +160,15 @@ impl Http {
     pub(super) fn draft(&self, transport: Transport, sid: Option<&SessionId>) -> Draft {
         let timestamp =
             self.timestamps.then(|| Alphanumeric.sample_string(&mut rand::rng(), TIMESTAMP_CHARS));
-        let extras = match transport {
-            Transport::Polling => &self.polling,
-            Transport::WebSocket => &self.websocket,
-        };
-        let target = self.target();
-        let url = target.of(transport, sid, timestamp.as_deref(), &extras.query);
-        let mut headers = extras.headers.clone();
+        let extra = self.extras.iter().find(|extra| extra.transport == transport);
+        let (mut headers, mut query) = (self.headers.clone(), &[][..]);
+        if let Some(extra) = extra {
+            headers.extend(extra.headers.clone());
+            query = &extra.query;
+        }
+        let redirected = self.target();
+        let target = redirected.as_deref().unwrap_or(&self.address);
+        let url = target.of(transport, sid, timestamp.as_deref(), query);
         let user_agent = HeaderValue::from_static(USER_AGENT);
         headers.entry(header::USER_AGENT).or_insert(user_agent);
         if !target.may_know_secrets_of(&self.address) {
@@ -187,7 +177,7 @@ impl Http {
             }
         }
         let origin = target.origin();
-        drop(target);
+        drop(redirected);
         self.cookies.give(&origin, &mut headers);
         Draft { url, headers }
     }
@@ -222,10 +212,9 @@ impl Http {
         if *method == Method::POST && !keeps_body {
             return Err(refuse("messages would be lost there"));
         }
-        let mut target = self.target();
-        let to = target.redirected(url, location).map_err(refuse)?;
+        let to = self.address.redirected(url, location).map_err(refuse)?;
         tracing::debug!(%status, to = excerpt(&to.display()), "redirected");
-        *target = to;
+        *self.target() = Some(Box::new(to));
         *redirects += 1;
         Ok(true)
     }
@@ -255,7 +244,7 @@ impl Http {
         }
     }
 
-    fn target(&self) -> MutexGuard<'_, Address> {
+    fn target(&self) -> MutexGuard<'_, Option<Box<Address>>> {
         self.target.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,6 @@
 //! Every option of a client.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io;
 use std::net::IpAddr;
@@ -37,23 +38,16 @@ pub struct ClientBuilder {
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub(super) url: String,
-    pub(super) path: String,
+    pub(super) path: Cow<'static, str>,
     pub(super) trailing_slash: bool,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
     /// What the requests of one transport carry besides.
     pub(super) extras: Vec<Extra>,
-    pub(super) transports: Vec<Transport>,
-    pub(super) upgrade: bool,
-    pub(super) remember_upgrade: bool,
-    pub(super) fallback: bool,
     pub(super) protocols: Vec<String>,
-    pub(super) request_timeout: Duration,
     pub(super) websocket_timeout: Option<Duration>,
-    pub(super) close_timeout: Duration,
-    pub(super) stall_timeout: Duration,
     pub(super) timestamp_requests: bool,
-    pub(super) timestamp_parameter: String,
+    pub(super) timestamp_parameter: Cow<'static, str>,
     pub(super) max_redirects: u32,
     pub(super) send_limits: Limits,
     pub(super) receive_bytes: usize,
@@ -62,8 +56,22 @@ pub(super) struct Options {
     http: HttpOptions,
     pub(super) cookie_jar: Option<CookieJar>,
     pub(super) requester: Option<Arc<dyn Requester>>,
-    /// Shared by clones, as long as they mean the same connections.
-    agent: Arc<SharedAgent>,
+    /// Shared by clones, as long as they mean the same connections. `None` where nothing special is wanted.
+    agent: Option<Arc<SharedAgent>>,
+    pub(super) conduct: Conduct,
+}
+
+/// How a client opens sessions, and what it does when they end: what is kept of its options as long as it
+/// lives.
+#[derive(Clone, Debug)]
+pub(super) struct Conduct {
+    pub(super) transports: Vec<Transport>,
+    pub(super) upgrade: bool,
+    pub(super) remember_upgrade: bool,
+    pub(super) fallback: bool,
+    pub(super) request_timeout: Duration,
+    pub(super) close_timeout: Duration,
+    pub(super) stall_timeout: Duration,
     pub(super) reconnect: Option<Backoff>,
     pub(super) retry_first: bool,
 }
@@ -78,9 +86,9 @@ pub(super) struct Extra {
 
 impl Options {
     /// What makes and keeps this client's connections.
-    pub(super) fn agent(&self) -> Agent {
-        let shared = if self.http.is_default() { &agent::DEFAULT } else { &*self.agent };
-        shared.get(&self.http)
+    pub(super) fn agent(&self) -> Arc<Agent> {
+        let own = self.agent.as_deref().filter(|_| !self.http.is_default());
+        own.unwrap_or(&agent::DEFAULT).get(&self.http)
     }
 }
 
@@ -89,22 +97,15 @@ impl ClientBuilder {
         Self {
             options: Options {
                 url: url.into(),
-                path: "engine.io".to_owned(),
+                path: Cow::Borrowed("engine.io"),
                 trailing_slash: true,
                 query: vec![],
                 headers: HeaderMap::new(),
                 extras: vec![],
-                transports: vec![Transport::Polling, Transport::WebSocket],
-                upgrade: true,
-                remember_upgrade: false,
-                fallback: true,
                 protocols: vec![],
-                request_timeout: Duration::from_secs(5),
                 websocket_timeout: None,
-                close_timeout: Duration::from_secs(5),
-                stall_timeout: Duration::from_secs(30),
                 timestamp_requests: true,
-                timestamp_parameter: TIMESTAMP.to_owned(),
+                timestamp_parameter: Cow::Borrowed(TIMESTAMP),
                 max_redirects: 10,
                 send_limits: Limits { messages: 100_000, bytes: 64 << 20 },
                 receive_bytes: 64 << 20,
@@ -113,9 +114,18 @@ impl ClientBuilder {
                 http: HttpOptions::default(),
                 cookie_jar: None,
                 requester: None,
-                agent: Arc::default(),
-                reconnect: None,
-                retry_first: false,
+                agent: None,
+                conduct: Conduct {
+                    transports: vec![Transport::Polling, Transport::WebSocket],
+                    upgrade: true,
+                    remember_upgrade: false,
+                    fallback: true,
+                    request_timeout: Duration::from_secs(5),
+                    close_timeout: Duration::from_secs(5),
+                    stall_timeout: Duration::from_secs(30),
+                    reconnect: None,
+                    retry_first: false,
+                },
             },
             #[cfg(feature = "tls")]
             tls: ClientTlsBuilder::default(),
@@ -132,7 +142,7 @@ impl ClientBuilder {
 
     /// The path of the Engine.IO endpoint. Default: `engine.io`; a Socket.IO server's is `socket.io`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.options.path = path.into();
+        self.options.path = Cow::Owned(path.into());
         self
     }
 
@@ -209,14 +219,14 @@ impl ClientBuilder {
         if listed.is_empty() {
             self.reject("no transports".to_owned());
         }
-        self.options.transports = listed;
+        self.options.conduct.transports = listed;
         self
     }
 
     /// Whether a session that polls goes on over a WebSocket, where the server offers it and
     /// [`transports`](Self::transports) has it. Default: yes.
     pub fn upgrade(mut self, upgrade: bool) -> Self {
-        self.options.upgrade = upgrade;
+        self.options.conduct.upgrade = upgrade;
         self
     }
 
@@ -224,14 +234,14 @@ impl ClientBuilder {
     /// [`transports`](Self::transports) has it; a WebSocket that fails is remembered, too. It saves the
     /// round trips of polling. Default: no.
     pub fn remember_upgrade(mut self, remember: bool) -> Self {
-        self.options.remember_upgrade = remember;
+        self.options.conduct.remember_upgrade = remember;
         self
     }
 
     /// Whether the next of the [`transports`](Self::transports) is tried when the session cannot be opened
     /// over the first. Default: yes.
     pub fn fallback(mut self, fallback: bool) -> Self {
-        self.options.fallback = fallback;
+        self.options.conduct.fallback = fallback;
         self
     }
 
@@ -254,7 +264,7 @@ impl ClientBuilder {
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: ClientTls) -> Self {
         self.options.http.tls = Some(tls);
-        self.options.agent = Arc::default();
+        self.options.agent = Some(Arc::default());
         self
     }
 
@@ -262,7 +272,7 @@ impl ClientBuilder {
     #[cfg(feature = "tls")]
     pub fn websocket_tls(mut self, tls: ClientTls) -> Self {
         self.options.http.websocket_tls = Some(tls);
-        self.options.agent = Arc::default();
+        self.options.agent = Some(Arc::default());
         self
     }
 
@@ -297,7 +307,7 @@ impl ClientBuilder {
     #[cfg(feature = "tls")]
     fn change_tls(mut self, change: impl FnOnce(ClientTlsBuilder) -> ClientTlsBuilder) -> Self {
         self.tls = change(self.tls);
-        self.options.agent = Arc::default();
+        self.options.agent = Some(Arc::default());
         self
     }
 
@@ -316,7 +326,7 @@ impl ClientBuilder {
             Proxy::Environment | Proxy::None => String::new(),
         };
         self.options.http.proxy = Proxy::At { url, except };
-        self.options.agent = Arc::default();
+        self.options.agent = Some(Arc::default());
         self
     }
 
@@ -330,14 +340,14 @@ impl ClientBuilder {
                 self.reject("proxy_except() without proxy() before it".to_owned());
             }
         }
-        self.options.agent = Arc::default();
+        self.options.agent = Some(Arc::default());
         self
     }
 
     /// Connects directly, whatever the environment says.
     pub fn no_proxy(mut self) -> Self {
         self.options.http.proxy = Proxy::None;
-        self.options.agent = Arc::default();
+        self.options.agent = Some(Arc::default());
         self
     }
 
@@ -349,14 +359,14 @@ impl ClientBuilder {
             self.reject(problem);
         }
         self.options.http.websocket_proxy = Some(Proxy::At { url, except: except.into() });
-        self.options.agent = Arc::default();
+        self.options.agent = Some(Arc::default());
         self
     }
 
     /// Connects WebSockets directly, whatever is the way of requests.
     pub fn no_websocket_proxy(mut self) -> Self {
         self.options.http.websocket_proxy = Some(Proxy::None);
-        self.options.agent = Arc::default();
+        self.options.agent = Some(Arc::default());
         self
     }
 
@@ -374,7 +384,7 @@ impl ClientBuilder {
 
     /// Time for the server to answer a handshake or to take a POST. Default: 5 s.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.options.request_timeout = timeout;
+        self.options.conduct.request_timeout = timeout;
         self
     }
 
@@ -394,14 +404,14 @@ impl ClientBuilder {
 
     /// Time for a disconnect to send what waits and to tell the server. Default: 5 s.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.options.close_timeout = timeout;
+        self.options.conduct.close_timeout = timeout;
         self
     }
 
     /// Time that the server has to take what is sent over a WebSocket, in steps of 16 KiB, before it is
     /// given up. Default: 30 s.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
-        self.options.stall_timeout = timeout;
+        self.options.conduct.stall_timeout = timeout;
         self
     }
 
@@ -414,7 +424,7 @@ impl ClientBuilder {
 
     /// What that parameter is called. Default: `t`.
     pub fn timestamp_parameter(mut self, name: impl Into<String>) -> Self {
-        self.options.timestamp_parameter = name.into();
+        self.options.timestamp_parameter = Cow::Owned(name.into());
         self
     }
 
@@ -422,7 +432,7 @@ impl ClientBuilder {
     /// `0.0.0.0` and `::` only choose between IPv4 and IPv6. Default: as the system likes.
     pub fn local_address(mut self, address: IpAddr) -> Self {
         self.options.http.local = Some(address);
-        self.options.agent = Arc::default();
+        self.options.agent = Some(Arc::default());
         self
     }
 
@@ -434,7 +444,7 @@ impl ClientBuilder {
         prepare: impl Fn(&TcpSocket) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         self.options.http.preparation = Some(Preparation(Arc::new(prepare)));
-        self.options.agent = Arc::default();
+        self.options.agent = Some(Arc::default());
         self
     }
 
@@ -463,14 +473,14 @@ impl ClientBuilder {
     /// counted in [`Disconnected::unsent`](super::super::Disconnected::unsent) and not sent again.
     /// Default: off.
     pub fn reconnect(mut self, backoff: Backoff) -> Self {
-        self.options.reconnect = Some(backoff);
+        self.options.conduct.reconnect = Some(backoff);
         self
     }
 
     /// Whether the first attempt to connect is repeated too, where [`reconnect`](Self::reconnect) is
     /// on. Default: no.
     pub fn retry_first(mut self, retry: bool) -> Self {
-        self.options.retry_first = retry;
+        self.options.conduct.retry_first = retry;
         self
     }
 

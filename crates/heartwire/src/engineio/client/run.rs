@@ -12,9 +12,8 @@ use super::super::disconnected::Disconnected;
 use super::driver::{Driver, Ended, Progress};
 use super::error::{ConnectError, ConnectErrorKind};
 use super::event::{Connected, Event};
-use super::failure::RequestError;
 use super::http::Http;
-use super::options::Options;
+use super::options::Conduct;
 use super::remembered;
 use super::shared::Shared;
 use crate::retry::Retry;
@@ -26,34 +25,35 @@ type Opened = oneshot::Sender<Result<(), ConnectError>>;
 /// it is told by events.
 pub(super) async fn run(
     end: EndGuard,
-    options: Box<Options>, // a future keeps its arguments twice
+    conduct: Arc<Conduct>,
     http: Arc<Http>,
     mut opened: Option<Opened>,
 ) {
     let shared = &end.0;
-    let mut retry = Retry::new(options.reconnect);
+    let mut retry = Retry::new(conduct.reconnect);
     let mut any_session = false;
     let mut trust = Trust::default();
     let failure = loop {
-        let plan = Plan::new(&options, &http, trust);
+        let plan = Plan::new(&conduct, &http, trust);
         // What it takes to open a session is given back when it is open.
-        let failure = match Box::pin(open(shared, &http, &options, &plan)).await {
+        let upgrades = plan.upgrades;
+        let failure = match Box::pin(open(shared, &http, &conduct, plan)).await {
             Ok((driver, connected)) => {
                 any_session = true;
                 let now = Instant::now();
                 retry.opened(now);
-                shared.set_open(&connected, plan.upgrades);
+                shared.set_open(&connected, upgrades);
                 shared.inbox.push(Event::Connected(connected));
                 if let Some(opened) = opened.take() {
                     let _ = opened.send(Ok(()));
                 }
-                let reconnects = options.reconnect.is_some();
+                let reconnects = conduct.reconnect.is_some();
                 let disconnected = hold(shared, driver, reconnects).await;
                 let (reason, transport) = (disconnected.reason, disconnected.transport);
                 if transport == Transport::WebSocket && !reason.is_asked_for() {
                     remembered::remember(http.address.origin(), false);
                 }
-                trust = trust.after(&options, transport, reason, now.elapsed());
+                trust = trust.after(&conduct, transport, reason, now.elapsed());
                 shared.inbox.push(Event::Disconnected(disconnected));
                 if !reconnects || reason.is_asked_for() {
                     shared.inbox.close();
@@ -63,9 +63,9 @@ pub(super) async fn run(
             }
             Err(error) => {
                 trust = Trust::default();
-                let again = options.reconnect.is_some()
+                let again = conduct.reconnect.is_some()
                     && error.is_of_the_moment()
-                    && (any_session || options.retry_first);
+                    && (any_session || conduct.retry_first);
                 if !again {
                     break Some(error);
                 }
@@ -82,7 +82,7 @@ pub(super) async fn run(
             }
             shared.inbox.push(Event::Reconnecting { attempt, delay });
         }
-        if shared.mailbox.sleep(delay).await.is_err() {
+        if Box::pin(shared.mailbox.sleep(delay)).await.is_err() {
             break None;
         }
     };
@@ -120,13 +120,13 @@ struct Trust {
 impl Trust {
     fn after(
         self,
-        options: &Options,
+        conduct: &Conduct,
         transport: Transport,
         reason: DisconnectReason,
         lived: Duration,
     ) -> Self {
         let broke = !reason.is_asked_for() && lived < SHORT_LIFE;
-        let has_choice = options.fallback && options.transports.contains(&Transport::Polling);
+        let has_choice = conduct.fallback && conduct.transports.contains(&Transport::Polling);
         match transport {
             Transport::WebSocket if broke && has_choice => Self { broken: self.broken + 1 },
             Transport::WebSocket | Transport::Polling => Self::default(),
@@ -145,19 +145,19 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(options: &Options, http: &Http, trust: Trust) -> Self {
-        let mut transports = options.transports.clone();
+    fn new(conduct: &Conduct, http: &Http, trust: Trust) -> Self {
+        let mut transports = conduct.transports.clone();
         if trust.is_lost() {
             return Self { transports: vec![Transport::Polling], upgrades: false };
         }
         let listed = transports.contains(&Transport::WebSocket);
-        if options.remember_upgrade && listed && remembered::has_worked(&http.address.origin()) {
+        if conduct.remember_upgrade && listed && remembered::has_worked(&http.address.origin()) {
             transports.sort_by_key(|transport| *transport != Transport::WebSocket);
         }
-        if !options.fallback {
+        if !conduct.fallback {
             transports.truncate(1);
         }
-        Self { transports, upgrades: options.upgrade && listed }
+        Self { transports, upgrades: conduct.upgrade && listed }
     }
 }
 
@@ -165,17 +165,18 @@ impl Plan {
 async fn open(
     shared: &Arc<Shared>,
     http: &Arc<Http>,
-    options: &Options,
-    plan: &Plan,
+    conduct: &Arc<Conduct>,
+    plan: Plan,
 ) -> Result<(Box<Driver>, Connected), ConnectError> {
     http.restart();
     let mut first_error: Option<ConnectError> = None;
-    for &transport in &plan.transports {
+    for transport in plan.transports {
         let patience = match transport {
-            Transport::Polling => options.request_timeout,
-            Transport::WebSocket => options.request_timeout.max(http.websocket_timeout),
+            Transport::Polling => conduct.request_timeout,
+            Transport::WebSocket => conduct.request_timeout.max(http.websocket_timeout),
         };
-        let driver = Driver::new(shared.clone(), http.clone(), options, transport, plan.upgrades);
+        let driver =
+            Driver::new(shared.clone(), conduct.clone(), http.clone(), transport, plan.upgrades);
         let mut driver = Box::new(driver);
         let opening = future::poll_fn(|cx| driver.poll(cx));
         let error = match tokio::time::timeout(patience, opening).await {
@@ -184,6 +185,7 @@ async fn open(
                     remembered::remember(http.address.origin(), true);
                 }
                 let subprotocol = driver.protocol().map(str::to_owned);
+                let handshake = Arc::new(handshake);
                 return Ok((driver, Connected { handshake, transport, subprotocol }));
             }
             Ok(Progress::Ended(ended)) => describe(ended, http),
@@ -260,7 +262,7 @@ async fn hold(shared: &Arc<Shared>, driver: Box<Driver>, reconnects: bool) -> Di
     }
     shared.set_ended();
     let status =
-        ended.failure.as_ref().and_then(RequestError::status).map(|status| status.as_u16());
+        ended.failure.as_ref().and_then(|failure| failure.status()).map(|status| status.as_u16());
     let detail = ended.failure.map(|failure| failure.to_string()).or(ended.detail);
     let detail = detail.map(Cow::Owned);
     Disconnected { reason: ended.reason, detail, status, unsent, transport }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heartwire_proto::engineio::{
     DisconnectReason, Handshake, Message, MessageRef, Packet, Transport,
@@ -19,15 +19,21 @@ use crate::mailbox::Mailbox;
 pub(super) struct Shared {
     pub(super) mailbox: Mailbox<Outgoing>,
     pub(super) inbox: Inbox<Event>,
-    /// The session's handshake, while one is open.
-    handshake: Mutex<Option<Handshake>>,
+    /// What is known of the session, while one is open.
+    session: Mutex<Option<Session>>,
     transport: AtomicU8,
     /// Whether the session polls and may go on over a WebSocket.
     upgrading: AtomicBool,
     max_payload: AtomicUsize,
-    protocol: Mutex<Option<String>>,
     /// Messages that had left the queue when the last session was let go.
     in_flight: AtomicUsize,
+}
+
+/// A session that is open.
+struct Session {
+    handshake: Arc<Handshake>,
+    /// The subprotocol of its WebSocket.
+    protocol: Option<String>,
 }
 
 impl Shared {
@@ -35,10 +41,9 @@ impl Shared {
         Self {
             mailbox: Mailbox::new(options.send_limits),
             inbox: Inbox::new(options.receive_bytes),
-            handshake: Mutex::new(None),
+            session: Mutex::new(None),
             transport: AtomicU8::new(NONE),
             upgrading: AtomicBool::new(false),
-            protocol: Mutex::new(None),
             max_payload: AtomicUsize::new(usize::MAX),
             in_flight: AtomicUsize::new(0),
         }
@@ -91,13 +96,15 @@ impl Shared {
         let upgrading = upgrades && offered && *transport == Transport::Polling;
         self.max_payload.store(handshake.max_payload.unwrap_or(usize::MAX), Ordering::Relaxed);
         self.upgrading.store(upgrading, Ordering::Relaxed);
-        *lock(&self.protocol) = subprotocol.clone();
         self.set_transport(Some(*transport));
-        *self.handshake() = Some(handshake.clone());
+        let (handshake, protocol) = (handshake.clone(), subprotocol.clone());
+        *self.session() = Some(Session { handshake, protocol });
     }
 
     pub(super) fn set_upgraded(&self, protocol: Option<String>) {
-        *lock(&self.protocol) = protocol;
+        if let Some(session) = &mut *self.session() {
+            session.protocol = protocol;
+        }
         self.set_transport(Some(Transport::WebSocket));
     }
 
@@ -107,8 +114,7 @@ impl Shared {
 
     pub(super) fn set_ended(&self) {
         self.set_transport(None);
-        *self.handshake() = None;
-        *lock(&self.protocol) = None;
+        *self.session() = None;
     }
 
     fn set_transport(&self, transport: Option<Transport>) {
@@ -117,7 +123,7 @@ impl Shared {
     }
 
     pub(super) fn protocol(&self) -> Option<String> {
-        lock(&self.protocol).clone()
+        self.session().as_ref()?.protocol.clone()
     }
 
     /// Where the client stands.
@@ -138,13 +144,13 @@ impl Shared {
         Transport::ALL.into_iter().find(|transport| *transport as u8 == known)
     }
 
-    pub(super) fn handshake(&self) -> MutexGuard<'_, Option<Handshake>> {
-        lock(&self.handshake)
+    pub(super) fn handshake(&self) -> Option<Arc<Handshake>> {
+        self.session().as_ref().map(|session| session.handshake.clone())
     }
-}
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    fn session(&self) -> MutexGuard<'_, Option<Session>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Where a client stands.

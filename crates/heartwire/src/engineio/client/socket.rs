@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use heartwire_proto::engineio::client::ClientSession;
 use heartwire_proto::engineio::{Packet, SessionId, SocketEnd};
 use heartwire_proto::websocket::CloseCode;
@@ -34,7 +33,7 @@ pub(super) enum Socket {
 pub(super) struct OpenSocket {
     link: Link,
     /// What arrived before there was a codec.
-    early: Bytes,
+    early: Box<[u8]>,
     codec: Codec,
     /// Messages that are gathered for the next write.
     gathered: usize,
@@ -82,7 +81,7 @@ impl Socket {
             Ok(Opened { link, codec, early, protocol }) => {
                 *self = Self::Open(Box::new(OpenSocket {
                     link,
-                    early,
+                    early: (&*early).into(),
                     codec,
                     gathered: 0,
                     transit: Transit::default(),
@@ -185,7 +184,7 @@ impl Socket {
         let Buffers { input, output, workspace } = &mut **scratch;
         let OpenSocket { link, early, codec, .. } = &mut **socket;
         if !early.is_empty() {
-            let mut bytes = std::mem::take(early).to_vec();
+            let mut bytes = std::mem::take(early);
             let haul = handle_frames(session, codec, now, &mut bytes, output, workspace);
             return Poll::Ready(haul);
         }
