@@ -17,7 +17,7 @@ import trustme
 import yarl
 
 from heartwire import engineio
-from heartwire.engineio import exceptions
+from heartwire.engineio import _certificates, exceptions
 
 BOTH = ["polling", "websocket"]
 
@@ -505,6 +505,18 @@ def test_environment(authorities, right, monkeypatch):
         monkeypatch.setenv(name, str(authorities / "ca.pem"))
         assert transport_of(engineio.Client(), right.url) == "websocket"
         monkeypatch.delenv(name)
+
+
+def test_file_of_authorities_that_is_written_anew(authorities, right, tmp_path):
+    """It is read once, but for that."""
+    file = tmp_path / "trusted.pem"
+    for name, found in [("ca.pem", "websocket"), ("other.pem", "none")] * 2:
+        file.write_bytes((authorities / name).read_bytes())
+        read = _certificates.read_authorities(file)
+        assert read is _certificates.read_authorities(file)
+        assert read == file.read_bytes()
+        for _ in range(2):
+            assert transport_of(engineio.Client(ssl_verify=file), right.url) == found
 
 
 def test_name_that_the_server_is_asked_for(authorities, right, misnamed):

@@ -16,6 +16,12 @@ Place = Union[str, "os.PathLike[str]"]
 #: What opens a key.
 Password = Union[str, bytes, bytearray, Callable[[], "str | bytes | bytearray"], None]
 
+#: Files of authorities: what the system says of each, and what stands in it.
+_known: dict[str, tuple[tuple[int, ...], bytes]] = {}
+
+#: Programs that trust differently at different times are rare.
+_MOST_KNOWN = 4
+
 _BLOCK = re.compile(rb"-----BEGIN ([^-]+)-----.*?-----END \1-----", re.DOTALL)
 
 
@@ -23,7 +29,7 @@ def read_authorities(place: Place) -> bytes:
     """Certificates in PEM: those of a file, or of the files of a folder."""
     place = os.fspath(place)
     if not os.path.isdir(place):
-        return _read(place)
+        return _read_once(place)
     found = []
     for name in sorted(os.listdir(place)):
         path = os.path.join(place, name)
@@ -91,6 +97,22 @@ def _decrypted(identity: bytes, password: Password) -> bytes:
             )
         kept.append(block)
     return b"\n".join(kept)
+
+
+def _read_once(path: str) -> bytes:
+    """What a file says. While it stays as it is, every client gets the same object, which the native part knows
+    again: a system trusts a hundred authorities and more."""
+    with open(path, "rb") as file:
+        status = os.fstat(file.fileno())
+        mark = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        known = _known.get(path)
+        if known is not None and known[0] == mark:
+            return known[1]
+        found = file.read()
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[path] = (mark, found)
+    return found
 
 
 def _read(path: Place) -> bytes:

@@ -10,7 +10,7 @@ use heartwire::engineio::client::{Client, ClientBuilder};
 use heartwire::tls::{ClientTls, ClientTlsBuilder, TlsError};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::sockopt::Sockopt;
 
@@ -98,9 +98,28 @@ fn transport(name: &str) -> PyResult<Transport> {
 
 /// Which servers are trusted, and what they are shown.
 fn tls(value: &Bound<'_, PyAny>) -> PyResult<ClientTls> {
+    let options = value.cast::<PyDict>()?;
+    let authorities = match options.get_item("authorities")? {
+        Some(authorities) if options.len() == 1 => authorities.cast_into::<PyBytes>().ok(),
+        _ => None,
+    };
+    let Some(authorities) = authorities else { return read_tls(options) };
+    // It is the same object again and again, and is not read again.
+    static LAST: Mutex<Option<(Py<PyBytes>, ClientTls)>> = Mutex::new(None);
+    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, tls)) = last().as_ref().filter(|(known, _)| known.is(&authorities)) {
+        return Ok(tls.clone());
+    }
+    // Python may let another thread in meanwhile.
+    let tls = read_tls(options)?;
+    *last() = Some((authorities.unbind(), tls.clone()));
+    Ok(tls)
+}
+
+fn read_tls(options: &Bound<'_, PyDict>) -> PyResult<ClientTls> {
     let mut builder = ClientTls::builder();
     let mut shows_identity = false;
-    for (name, value) in value.cast::<PyDict>()? {
+    for (name, value) in options {
         builder = match name.cast::<PyString>()?.to_str()? {
             "authorities" => builder.authorities(value.extract::<Vec<u8>>()?),
             "identity" => {
