@@ -179,13 +179,15 @@ def test_log_of_a_connection(server, notes, until):
     base = f"http://127.0.0.1:{server.port}/engine.io/?transport=polling&EIO=4"
     assert texts[0] == f"Attempting polling connection to {base}"
     assert texts[1].startswith("Polling connection accepted with {'sid': '")
-    assert texts[2] == f"Attempting WebSocket upgrade to {base}"
+    upgraded = base.replace("http", "ws", 1).replace("polling", "websocket")
+    assert texts[2] == f"Attempting WebSocket upgrade to {upgraded}"
     assert texts[3] == "WebSocket upgrade was successful"
     assert texts[4:] == [
         r"Sending packet MESSAGE data two\nlines \x1b[31m",
         r"Received packet MESSAGE data two\nlines \x1b[31m",
         "Sending packet MESSAGE data <binary>",
         "Received packet MESSAGE data <binary>",
+        "Sending packet CLOSE data None",
         "Exiting write loop task",
         "Exiting read loop task",
     ]

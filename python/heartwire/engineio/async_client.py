@@ -370,7 +370,8 @@ class AsyncClient(base_client.BaseClient):
         name = name[0].upper() + name[1:]
         self.logger.info(f"{name} accepted with {base_client.shown(facts)}")
         self._keep_cookies(session)
-        await self._enter(session, facts)
+        upgrade_url = self._get_engineio_url(url, engineio_path, "websocket")
+        await self._enter(session, facts, upgrade_url)
         return True
 
     async def _make_http(self) -> bool:
@@ -394,7 +395,9 @@ class AsyncClient(base_client.BaseClient):
                 if asyncio.iscoroutine(closing):
                     await closing
 
-    async def _enter(self, session: _Session, facts: _native.Handshake) -> None:
+    async def _enter(
+        self, session: _Session, facts: _native.Handshake, upgrade_url: str
+    ) -> None:
         """A connection is open: the handlers begin to work."""
         self._session = session
         self._note_handshake(facts)
@@ -420,7 +423,7 @@ class AsyncClient(base_client.BaseClient):
         if self._session is not session:
             return
         if upgrades:
-            self.logger.info(f"Attempting WebSocket upgrade to {self.base_url}")
+            self.logger.info(f"Attempting WebSocket upgrade to {upgrade_url}")
         try:
             await session.begin()
             if upgrades:
@@ -533,6 +536,7 @@ class AsyncClient(base_client.BaseClient):
         self.state = "disconnecting"
         session.native.silence()
         try:
+            self._log_packet("Sending packet %s data %s", packet.CLOSE, None)
             with session.ending():
                 await self._run_disconnect_handler(reason or self.reason.CLIENT_DISCONNECT)
         finally:
@@ -650,6 +654,8 @@ class AsyncClient(base_client.BaseClient):
         if reason == self.reason.TRANSPORT_ERROR:
             self._log_loss(facts)
         else:
+            if reason == self.reason.SERVER_DISCONNECT:
+                self._log_packet("Received packet %s data %s", packet.CLOSE, "")
             self.state = "disconnecting"
         try:
             with session.ending():

@@ -462,4 +462,10 @@ def printable(text: str) -> str:
 
 def shown(facts: _native.Handshake) -> dict[str, Any]:
     """What a handshake has told, for a log. Who knows the whole id of a session can speak in it."""
-    return {**facts, "sid": f"{facts['sid'][:6]}…"}
+    return {
+        "sid": f"{facts['sid'][:6]}…",
+        "upgrades": facts["upgrades"],
+        "pingTimeout": round(facts["ping_timeout"] * 1000),
+        "pingInterval": round(facts["ping_interval"] * 1000),
+        "maxPayload": facts["max_payload"],
+    }

@@ -205,7 +205,8 @@ class Client(base_client.BaseClient):
         name = name[0].upper() + name[1:]
         self.logger.info(f"{name} accepted with {base_client.shown(facts)}")
         self._keep_cookies(session)
-        self._enter(session, facts)
+        upgrade_url = self._get_engineio_url(url, engineio_path, "websocket")
+        self._enter(session, facts, upgrade_url)
         return True
 
     def _drop_http(self, http: Any) -> None:
@@ -230,7 +231,9 @@ class Client(base_client.BaseClient):
             self.http = requests.Session()
         return wanted or _settings.is_left_to_session(self.http)
 
-    def _enter(self, session: _session.Session, facts: _native.Handshake) -> None:
+    def _enter(
+        self, session: _session.Session, facts: _native.Handshake, upgrade_url: str
+    ) -> None:
         """A connection is open: the handlers begin to work."""
         self._session = session
         self.read_loop_task = _session.Loop(session)
@@ -255,7 +258,7 @@ class Client(base_client.BaseClient):
         if self._session is not session:
             return
         if upgrades:
-            self.logger.info(f"Attempting WebSocket upgrade to {self.base_url}")
+            self.logger.info(f"Attempting WebSocket upgrade to {upgrade_url}")
         try:
             if session.green is not None and self.dispatch == "threads":
                 session.green.begin()
@@ -486,6 +489,7 @@ class Client(base_client.BaseClient):
         self.state = "disconnecting"
         session.rests = session.native.silence()
         try:
+            self._log_packet("Sending packet %s data %s", packet.CLOSE, None)
             with session.ending():
                 self._run_disconnect_handler(reason or self.reason.CLIENT_DISCONNECT)
         finally:
@@ -638,6 +642,8 @@ class Client(base_client.BaseClient):
         if reason == self.reason.TRANSPORT_ERROR:
             self._log_loss(facts)
         else:
+            if reason == self.reason.SERVER_DISCONNECT:
+                self._log_packet("Received packet %s data %s", packet.CLOSE, "")
             self.state = "disconnecting"
         try:
             with session.ending():

@@ -59,6 +59,8 @@ def command(text):
         return [requests]
     if name == "received":
         return [[message for message in received if str(message).startswith(rest)]]
+    if name == "kinds":
+        return [[f"{type(message).__name__} {message!r}" for message in received]]
     if name == "exit":
         os._exit(1)
     if name == "bytes":
