@@ -1,8 +1,18 @@
 """``python -m heartwire run SCRIPT``: runs a program that imports engineio or repod."""
 
+from __future__ import annotations
+
 import argparse
+import builtins
+import importlib.machinery
+import importlib.util
+import io
+import os
 import runpy
 import sys
+import types
+from types import TracebackType
+from typing import NoReturn
 
 import heartwire
 
@@ -27,14 +37,62 @@ def main() -> None:
     given = parser.parse_args()
     heartwire.install(strict=given.strict)
     sys.argv = [given.script, *given.args]
+    sys.excepthook = _report
     if given.is_module:
-        sys.path.insert(0, "")
-        runpy.run_module(given.script, run_name="__main__", alter_sys=True)
+        _run_module(given.script)
     else:
-        import os
+        _run_script(given.script)
 
-        sys.path.insert(0, os.path.dirname(os.path.abspath(given.script)))
-        runpy.run_path(given.script, run_name="__main__")
+
+def _run_module(name: str) -> None:
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError as error:
+        # A package that is to hold it is not there. Others have a module of their own to blame.
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        found = None
+    if found is None:
+        _give_up(f"No module named {name}", 1)
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+def _run_script(path: str) -> None:
+    # The first place for imports is that of the program, not the one that `-m heartwire` stands for.
+    is_safe = getattr(sys.flags, "safe_path", False) or sys.flags.isolated
+    if not is_safe:
+        del sys.path[0]
+    if os.path.isdir(path) or path.endswith((".pyc", ".pyz", ".zip")):
+        runpy.run_path(path, run_name="__main__")
+        return
+    place = os.path.join(os.getcwd(), path)
+    try:
+        with io.open_code(place) as file:
+            source = file.read()
+    except OSError as error:
+        _give_up(f"can't open file {place!r}: [Errno {error.errno}] {error.strerror}", 2)
+    if not is_safe:
+        sys.path.insert(0, os.path.dirname(os.path.realpath(place)))
+    program = types.ModuleType("__main__")
+    loader = importlib.machinery.SourceFileLoader("__main__", place)
+    vars(program).update(__builtins__=builtins, __file__=place, __cached__=None, __loader__=loader)
+    # It stays there: threads of the program may run for longer than this.
+    sys.modules["__main__"] = program
+    exec(compile(source, place, "exec"), vars(program))
+
+
+def _give_up(message: str, code: int) -> NoReturn:
+    print(f"python -m heartwire run: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Tells of an exception as Python does when it runs the program itself."""
+    ours = (globals(), vars(runpy))
+    while trace is not None and any(trace.tb_frame.f_globals is names for names in ours):
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    sys.__excepthook__(kind, error, trace)
 
 
 if __name__ == "__main__":
