@@ -52,11 +52,12 @@ class Log(logging.Handler):
             assert self._changed.wait_for(lambda: any(line[1] == text for line in self.lines), 60)
 
 
-#: What python-engineio says of its own threads and requests, and that one thread finds what another has left. Of
+#: What python-engineio says of its own threads and requests, and of what one thread leaves to another. Of
 #: heartbeats and the end of a poll it speaks, and this package does not: they are no business of Python's.
 UNIQUE = re.compile(
-    "Sending polling GET request|Waiting for write loop task|packet queue is empty|HTTP GET request to .* failed"
-    "|Unexpected error receiving packet|WebSocket connection is closing|(Received|Sending) packet (NOOP|PING|PONG)"
+    "Sending polling GET request|Waiting for write loop task|packet queue is empty"
+    "|HTTP GET request to .* failed|Unexpected error receiving packet|WebSocket connection is closing"
+    "|(Received|Sending) packet (NOOP|PING|PONG)"
 )
 
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Union
 
+from heartwire.engineio import _ciphers
+
 if TYPE_CHECKING:
     import ssl
 
@@ -55,10 +57,24 @@ def authorities_of_environment(trust_env: bool = True) -> str | None:
     return None
 
 
-def from_context(context: ssl.SSLContext) -> dict[str, Any]:
-    """What an `ssl.SSLContext` says, as far as it can be asked: whom it trusts."""
+def from_context(context: ssl.SSLContext, place: str) -> dict[str, Any]:
+    """What an `ssl.SSLContext` says, as far as it can be asked: whom it trusts, and what it accepts. The
+    certificate that it shows to servers cannot be read. Raises `TypeError` for what is not available, with
+    the `place` where the context stood."""
     import ssl
 
+    def refuse(name: str, why: str) -> None:
+        raise TypeError(f"{place}: {name} is not available: {why}")
+
+    versions = "TLS 1.2 and 1.3 are spoken, the newest that both sides have"
+    if context.minimum_version > ssl.TLSVersion.TLSv1_2:
+        refuse("minimum_version", versions)
+    if context.maximum_version not in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.MAXIMUM_SUPPORTED):
+        refuse("maximum_version", versions)
+    if context.options & (ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3):
+        refuse("options", versions)
+    if context.verify_flags & (ssl.VERIFY_CRL_CHECK_LEAF | ssl.VERIFY_CRL_CHECK_CHAIN):
+        refuse("verify_flags", "lists of revoked certificates are not looked at")
     found: dict[str, Any] = {}
     if context.verify_mode == ssl.CERT_NONE:
         found["accept_any"] = True
@@ -67,6 +83,12 @@ def from_context(context: ssl.SSLContext) -> dict[str, Any]:
     authorities = context.get_ca_certs(binary_form=True)
     if authorities:
         found["authorities"] = "\n".join(map(ssl.DER_cert_to_PEM_cert, authorities)).encode()
+    accepted = {cipher["name"] for cipher in context.get_ciphers()}
+    suites = [suite for name, suite in _ciphers.SUITES.items() if name in accepted]
+    if not suites:
+        refuse("set_ciphers()", f"it leaves none of {', '.join(_ciphers.SUITES)}")
+    if len(suites) < len(_ciphers.SUITES):
+        found["cipher_suites"] = suites
     return found
 
 

@@ -130,7 +130,7 @@ class Green:
     # Threads.
 
     def listen(self) -> None:
-        """Begins to hear the bell. Until then, and for clients that are pumped, nobody else may wait for it."""
+        """Begins to hear the bell. For clients that are pumped, `pump()` does."""
         self._listener = threading.Thread(target=self._listen, name="heartwire-bell", daemon=True)
         self._listener.start()
 
@@ -233,7 +233,8 @@ class Green:
         with self._changed:
             turn = self._turn
             waits = turn is not None and (turn.parts or self._client.ordered)
-            self._changed.wait_for(lambda: self._turn is not turn or turn is None, None if waits else _PATIENCE)
+            seconds = None if waits else _PATIENCE
+            self._changed.wait_for(lambda: self._turn is not turn or turn is None, seconds)
 
     def _hand_over(self, event: Event) -> None:
         with self._changed:

@@ -185,6 +185,9 @@ def _from_left_session(
 
 
 def _from_aiohttp(session: Any, ssl_verify: Any, found: dict[str, Any]) -> dict[str, Any]:
+    if "websocket" not in found["transports"]:
+        return {}
+    _check_aiohttp(session)
     proxy = getattr(session, "_default_proxy", None)
     if proxy:
         auth = getattr(session, "_default_proxy_auth", None)
@@ -197,8 +200,37 @@ def _from_aiohttp(session: Any, ssl_verify: Any, found: dict[str, Any]) -> dict[
 
     given = getattr(session.connector, "_ssl", True)
     if isinstance(given, ssl.SSLContext):
-        return _certificates.from_context(given)
+        return _certificates.from_context(given, "http_session: connector: ssl")
+    if not isinstance(given, bool):
+        _refuse_of_aiohttp(f"connector: ssl: {type(given).__name__}", "only a bool or an SSLContext is")
     return _verification(given is not False and ssl_verify, session.trust_env)
+
+
+def _check_aiohttp(session: Any) -> None:
+    """Raises `TypeError` for what a session of aiohttp does with WebSockets, and the native part cannot."""
+    aiohttp = sys.modules.get("aiohttp")
+    if aiohttp is None:
+        return
+    connector = session.connector
+    if connector is not None and type(connector) is not aiohttp.TCPConnector:
+        _refuse_of_aiohttp(f"connector: {type(connector).__name__}", "the network opens its sockets itself")
+    resolver = getattr(connector, "_resolver", None)
+    known = (aiohttp.ThreadedResolver, aiohttp.AsyncResolver, aiohttp.DefaultResolver)
+    if resolver is not None and type(resolver) not in known:
+        _refuse_of_aiohttp(f"connector: resolver: {type(resolver).__name__}", "the system is asked for names")
+    if getattr(connector, "_local_addr_infos", None):
+        _refuse_of_aiohttp("connector: local_addr", "the system chooses it")
+    if getattr(connector, "family", 0):
+        _refuse_of_aiohttp("connector: family", "every address of the server is tried")
+    if getattr(session, "_middlewares", None):
+        _refuse_of_aiohttp("middlewares", "they are for requests")
+
+
+def _refuse_of_aiohttp(name: str, why: str) -> None:
+    raise TypeError(
+        f"http_session: {name} is not available for WebSockets: {why}; "
+        "connect with transports=['polling'] to have every request sent by the session"
+    )
 
 
 def _tls(session: Any, ssl_verify: Any) -> dict[str, Any]:

@@ -4,43 +4,12 @@ aiohttp. It concerns WebSockets alone. A word that has no meaning here is refuse
 from __future__ import annotations
 
 import os
-import re
 import ssl
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from heartwire.engineio import _certificates
-
-
-#: Cipher suites of TLS 1.2, by their names in OpenSSL, the best first.
-_SUITES = {
-    "ECDHE-ECDSA-AES256-GCM-SHA384": "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-    "ECDHE-ECDSA-AES128-GCM-SHA256": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-    "ECDHE-ECDSA-CHACHA20-POLY1305": "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-    "ECDHE-RSA-AES256-GCM-SHA384": "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-    "ECDHE-RSA-AES128-GCM-SHA256": "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-    "ECDHE-RSA-CHACHA20-POLY1305": "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-}
-
-#: What OpenSSL calls suites that have something in common, and what their names have in common then.
-_COMMON = {
-    "AES": "AES",
-    "AES128": "AES128",
-    "AES256": "AES256",
-    "AESGCM": "GCM",
-    "ALL": "",
-    "CHACHA20": "CHACHA20",
-    "DEFAULT": "",
-    "ECDHE": "ECDHE",
-    "ECDSA": "ECDSA",
-    "EECDH": "ECDHE",
-    "HIGH": "",
-    "aECDSA": "ECDSA",
-    "aRSA": "RSA",
-    "kECDHE": "ECDHE",
-    "kEECDH": "ECDHE",
-}
+from heartwire.engineio import _certificates, _ciphers
 
 #: Why there is no option of websocket-client.
 _NOT_FOR_THREADS = {
@@ -153,7 +122,11 @@ def apply_for_asyncio(
                 f"websocket_extra_options: ssl: {type(given_tls).__name__} is not available, "
                 "only False or an SSLContext"
             )
-        tls = _certificates.from_context(given_tls)
+        tls = _certificates.from_context(given_tls, "websocket_extra_options: ssl")
+    # aiohttp has no such word: what an SSLContext shows to servers cannot be read.
+    sslopt = given.pop("sslopt", None)
+    if sslopt:
+        tls = _apply_sslopt(sslopt, tls)
     name = given.pop("server_hostname", None)
     if name:
         tls = {**tls, "server_name": name}
@@ -208,43 +181,12 @@ def _apply_sslopt(sslopt: Mapping[str, Any] | None, tls: dict[str, Any]) -> dict
         found["server_name"] = name
     ciphers = given.pop("ciphers", None)
     if ciphers:
-        found["cipher_suites"] = _cipher_suites(ciphers)
+        found["cipher_suites"] = _ciphers.chosen(ciphers)
     version = given.pop("ssl_version", None)
     if version not in (None, ssl.PROTOCOL_TLS, ssl.PROTOCOL_TLS_CLIENT):
         given["ssl_version"] = version
     _refuse(given, _NOT_OF_TLS, "sslopt: ")
     return found
-
-
-def _cipher_suites(wanted: str) -> list[str]:
-    """The suites of TLS 1.2 that a list of OpenSSL's leaves, as `SSLContext.set_ciphers` takes it."""
-    chosen: list[str] = []
-    barred: set[str] = set()
-    for word in re.split("[:, ]+", wanted.strip()):
-        if word.startswith(("!", "-")):
-            # What is not here need not be barred.
-            barred.update(_SUITES[name] for name in _suites_of(word[1:]))
-        elif "@" in word and word != "@STRENGTH":
-            raise TypeError(
-                f"websocket_extra_options: sslopt: ciphers: {word} is not available: "
-                "it is about weaker ciphers, which there are none of"
-            )
-        else:
-            chosen += [name for name in _suites_of(word.lstrip("+")) if name not in chosen]
-    found = [_SUITES[name] for name in chosen if _SUITES[name] not in barred]
-    if not found:
-        raise TypeError(
-            f"websocket_extra_options: sslopt: ciphers: {wanted!r} leaves none of {', '.join(_SUITES)}"
-        )
-    return found
-
-
-def _suites_of(word: str) -> list[str]:
-    """The suites that a word of OpenSSL's stands for: a name, or what several have in common."""
-    if word in _SUITES:
-        return [word]
-    parts = [_COMMON.get(part) for part in word.split("+")]
-    return [name for name in _SUITES if all(part is not None and part in name for part in parts)]
 
 
 def _apply_proxy(given: dict[str, Any], url: str, found: dict[str, Any]) -> None:

@@ -271,7 +271,14 @@ async def _watch_loop(session: _Session) -> AsyncIterator[None]:
 class AsyncClient(base_client.BaseClient):
     """An Engine.IO client for asyncio. See `Client` for the arguments and for what can be read;
     `http_session` is an `aiohttp.ClientSession`, or a function or coroutine function that makes one, and
-    `websocket_extra_options` are in the words of aiohttp's `ClientSession.ws_connect`.
+    `websocket_extra_options` are in the words of aiohttp's `ClientSession.ws_connect`, and `sslopt` as
+    `Client` has it.
+
+    A session of aiohttp sends the requests of polling itself. WebSockets are opened with what can be read
+    from it: headers, cookies, login, proxy, and of an `ssl.SSLContext` whom it trusts and which ciphers it
+    has; the certificate that it shows cannot be read, and has to be named by `sslopt`. A session that would
+    open them in other ways, as by a connector or a resolver of the program's own, is a `TypeError` of
+    `connect()`, unless `transports` is ``['polling']``.
 
     Handlers may be functions or coroutine functions. Functions run one after the other in the order of
     arrival; coroutines start in that order, each as a task, and with `ordered` none before the one before

@@ -50,7 +50,7 @@ def await_turns(count=20):
 
 
 class Slow(http.server.BaseHTTPRequestHandler):
-    """A server of polling sessions on threads of the program, which answers when others have had their turns."""
+    """A server of polling sessions on threads of the program. It answers when others have had turns."""
 
     protocol_version = "HTTP/1.1"
     received = []
