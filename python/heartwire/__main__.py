@@ -67,18 +67,24 @@ def _run_script(path: str) -> None:
         return
     place = os.path.join(os.getcwd(), path)
     try:
-        with io.open_code(place) as file:
-            source = file.read()
+        io.open_code(place).close()
     except OSError as error:
         _give_up(f"can't open file {place!r}: [Errno {error.errno}] {error.strerror}", 2)
     if not is_safe:
         sys.path.insert(0, os.path.dirname(os.path.realpath(place)))
     program = types.ModuleType("__main__")
-    loader = importlib.machinery.SourceFileLoader("__main__", place)
+    loader = _Loader("__main__", place)
     vars(program).update(__builtins__=builtins, __file__=place, __cached__=None, __loader__=loader)
     # It stays there: threads of the program may run for longer than this.
     sys.modules["__main__"] = program
-    exec(compile(source, place, "exec"), vars(program))
+    loader.exec_module(program)
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """What a program is loaded by: unlike modules, it leaves nothing behind."""
+
+    def path_stats(self, path: object) -> NoReturn:
+        raise OSError("programs are compiled each time")
 
 
 def _give_up(message: str, code: int) -> NoReturn:
@@ -88,7 +94,8 @@ def _give_up(message: str, code: int) -> NoReturn:
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Tells of an exception as Python does when it runs the program itself."""
-    ours = (globals(), vars(runpy))
+    loading = vars(sys.modules["importlib._bootstrap"]), vars(sys.modules["importlib._bootstrap_external"])
+    ours = (globals(), vars(runpy), *loading)
     while trace is not None and any(trace.tb_frame.f_globals is names for names in ours):
         trace = trace.tb_next
     error.__traceback__ = trace

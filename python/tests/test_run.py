@@ -69,6 +69,7 @@ def test_program_finds_what_it_finds_without(folder, how):
         expected, found = ((code, out.partition("late")[0], "") for code, out, _ in (expected, found))
     assert found == expected
     assert found[0] == 0 and found[1].startswith("__main__ ")
+    assert not list((folder / "__pycache__").glob("program.*"))
 
 
 def test_folders_and_archives(folder):
