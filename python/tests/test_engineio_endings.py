@@ -11,16 +11,19 @@ import sys
 import threading
 import time
 import weakref
-from collections import deque
 
 import pytest
 
-from heartwire import engineio
+from heartwire import _native, engineio
 from heartwire.engineio import _session, base_client, packet
 
 
 class Interrupted(BaseException):
     """As Ctrl-C is, for one thread alone."""
+
+
+def threads_of_handlers():
+    return [t for t in threading.enumerate() if t.name.startswith("heartwire-handlers")]
 
 
 def echoes(client):
@@ -259,7 +262,7 @@ def test_async_disconnect_within_a_handler_that_others_wait_for(start_peer, opti
 
 
 @pytest.mark.parametrize("ending", ["client", "server"])
-def test_http_session_that_cannot_be_closed(start_peer, caplog, ending):
+def test_http_session_that_cannot_be_closed(start_peer, caplog, until, ending):
     import requests
 
     class Session(requests.Session):
@@ -276,9 +279,9 @@ def test_http_session_that_cannot_be_closed(start_peer, caplog, ending):
         else:
             client.send("!close")
         client.wait()
-        for thread in list(session.threads):
-            thread.join(60)
-        assert session.threads == [] and client.state == "disconnected"
+        assert session.handled.wait(60)
+        until(lambda: not threads_of_handlers())
+        assert client.state == "disconnected"
     assert "LookupError: not to be closed" in caplog.text
 
 
@@ -347,7 +350,9 @@ def test_async_connect_that_is_cancelled_as_it_succeeds_leaves_no_connection(ser
 def test_what_is_kept_back_is_sent_before_the_end():
     """Two threads send it, of whom the second then ends the connection."""
     session = _session.Session(None, None)
-    session.held, told = deque("abc"), []
+    session.hold_back()
+    session.held.extend("abc")
+    told = []
     begun, go_on = threading.Event(), threading.Event()
 
     def send(data):
@@ -377,7 +382,8 @@ def test_async_what_is_kept_back_is_sent_before_the_end(server, monkeypatch):
         client, results = engineio.AsyncClient(handle_sigint=False), []
         await client.connect(server.url, transports=["websocket"])
         session = client._session
-        session.held = deque("abc")
+        session.hold_back()
+        session.held.extend("abc")
 
         async def send(session, data):
             await asyncio.sleep(0.01)
@@ -474,20 +480,21 @@ def test_sessions_of_the_program_stay_open(server):
 def test_signal_handler_may_come_at_any_moment():
     """It runs on the thread that it interrupts, whatever lock that thread has."""
     session = _session.Session(None, None)
-    with session._lock:
-        assert session.claim_end()
-    session.held, sent = deque(), []
+    assert session.claim_end()
+    session.hold_back()
+    sent = []
     with session._lock, session._releasing:
         assert session.hold("x")
         session.release(sent.append, 0)
     assert sent == ["x"] and not session.hold("y")
     moment = _session.Moment()
-    with moment._condition:
+    assert not moment.wait(0)
+    with moment._lock, moment._condition:
         moment.set()
         assert moment.wait(0)
 
 
-def test_blocked_handlers_do_not_add_up_in_disconnect(server):
+def test_blocked_handlers_do_not_add_up_in_disconnect(server, until, monkeypatch):
     client, gate, started = engineio.Client(), threading.Event(), queue.Queue()
 
     @client.on("message")
@@ -501,16 +508,14 @@ def test_blocked_handlers_do_not_add_up_in_disconnect(server):
         client.send(f"n{i}")
     for _ in range(30):
         started.get(timeout=100)
-    session = client._session
-    joined = []
-    for thread in session.threads:
-        thread.join = lambda timeout, join=thread.join: (joined.append(timeout), join(timeout))
+    left = []
+    monkeypatch.setattr("heartwire.engineio._threads.join", left.append)
     client.disconnect()
-    assert joined == sorted(joined, reverse=True) and joined[-1] == 0
+    # Waiting for the handlers has taken all the time that there is for threads.
+    assert left == [0]
+    assert len(threads_of_handlers()) >= 30
     gate.set()
-    for thread in list(session.threads):
-        thread.join(60)
-    assert session.threads == []
+    until(lambda: not threads_of_handlers())
 
 
 def test_json_module_that_cannot_read(server, monkeypatch, capsys):
@@ -656,17 +661,17 @@ def test_handler_that_goes_on_and_then_blocks(server):
             gate.set()
             return
         client.send("second")
-        native = _session.serving.native
+        native = client._session.native
         while native.pending() == 0:
             time.sleep(0.001)
         # Another thread is called, and cannot come while this one has the interpreter.
         sys.setswitchinterval(1000)
         try:
-            native.handler_blocks()
+            _native.handler_blocks()
             until = time.monotonic() + 0.3
             while time.monotonic() < until:
                 pass
-            native.handler_goes_on()
+            _native.handler_goes_on()
         finally:
             sys.setswitchinterval(before)
         result.put(gate.wait(60))
@@ -872,24 +877,37 @@ print("connected")
     assert (done.returncode, done.stdout, done.stderr) == (0, "connected\n", "")
 
 
-def test_start_of_a_handler_thread_that_is_interrupted(server, monkeypatch):
-    """Ctrl-C may come when the thread runs already, and even when it has ended."""
-    client, threads = engineio.Client(), []
+def test_start_of_a_handler_thread_that_is_interrupted(server, until, monkeypatch):
+    """Ctrl-C may come when the thread runs already."""
+    client = engineio.Client()
     original = threading.Thread.start
 
     def start(thread):
         original(thread)
         if thread.name.startswith("heartwire-handlers"):
-            threads.append(thread)
-            client._session.native.close(False)
-            thread.join(60)
             raise Interrupted
 
     monkeypatch.setattr(threading.Thread, "start", start)
     with pytest.raises(Interrupted):
         client.connect(server.url)
     monkeypatch.undo()
-    assert client.state == "disconnected" and not threads[0].is_alive()
+    assert client.state == "disconnected"
+    until(lambda: not threads_of_handlers())
+    client.connect(server.url)
+    assert echoes(client)
+    client.disconnect()
+
+
+def test_handler_thread_that_cannot_be_started(server, monkeypatch):
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    client = engineio.Client()
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        client.connect(server.url)
+    monkeypatch.undo()
+    assert client.state == "disconnected"
     client.connect(server.url)
     assert echoes(client)
     client.disconnect()

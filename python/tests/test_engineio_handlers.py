@@ -1,7 +1,9 @@
 """In which order handlers run, and that none keeps the others from running."""
 
 import asyncio
+import os
 import queue
+import subprocess
 import sys
 import threading
 import time
@@ -9,6 +11,7 @@ import time
 import pytest
 
 from heartwire import engineio
+from heartwire.engineio import _threads
 
 
 def connected(server, **kwargs):
@@ -423,31 +426,163 @@ def test_async_clients_of_two_loops(server):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Clients to which nothing has come have no thread at once."""
-    monkeypatch.setattr("heartwire.engineio.client.PATIENCE", 0.0)
+    """A thread without work stays only if it is the last one."""
+    monkeypatch.setattr("heartwire.engineio._threads.PATIENCE", 0.0)
 
 
-def test_idle_clients_have_no_thread(server, impatient, until):
+#: Counts threads of the package, file descriptors, and threads as the system sees them.
+COUNTS = """
+import asyncio, os, queue, sys, threading, time
+from heartwire import engineio
+
+def count():
+    threads = sum(t.name.startswith("heartwire") for t in threading.enumerate())
+    return [threads, *(len(os.listdir(f"/proc/self/{what}")) for what in ("fd", "task"))]
+
+def tell(before, after):
+    names = ("threads", "descriptors", "tasks")
+    print(*(f"{name} {b - a}" for name, a, b in zip(names, before, after)), sep=", ")
+"""
+
+FURTHER_CLIENTS = {
+    "threads": """
+def connected(place):
+    client = engineio.Client()
+    client.on("message", lambda data: seen.put((place, data)))
+    client.connect(sys.argv[1], transports=["websocket"])
+    return client
+
+seen, before = queue.Queue(), count()
+clients = [connected(0)]
+first = count()
+tell(before, first)
+clients += [connected(place) for place in range(1, 101)]
+tell(first, count())
+for client in clients:
+    client.send("x")
+assert {seen.get(timeout=60) for _ in clients} == {(place, "x") for place in range(101)}
+for client in clients:
+    client.disconnect()
+deadline = time.monotonic() + 60
+while count()[0] > 0 and time.monotonic() < deadline:
+    time.sleep(0.001)
+print("threads", count()[0])
+""",
+    "asyncio": """
+async def connected(place, seen):
+    client = engineio.AsyncClient()
+    client.on("message", lambda data: seen.put_nowait((place, data)))
+    await client.connect(sys.argv[1], transports=["websocket"])
+    return client
+
+async def main():
+    seen, before = asyncio.Queue(), count()
+    clients = [await connected(0, seen)]
+    first = count()
+    tell(before, first)
+    clients += [await connected(place, seen) for place in range(1, 101)]
+    tell(first, count())
+    for client in clients:
+        await client.send("x")
+    found = {await asyncio.wait_for(seen.get(), 60) for _ in clients}
+    assert found == {(place, "x") for place in range(101)}
+    for client in clients:
+        await client.disconnect()
+    print("threads", count()[0])
+
+asyncio.run(main())
+""",
+}
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system does not count")
+@pytest.mark.parametrize("kind", FURTHER_CLIENTS)
+def test_further_client_has_a_socket_and_no_thread(server, kind):
+    program = [sys.executable, "-c", COUNTS + FURTHER_CLIENTS[kind], server.url]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=100)
+    first, further, last = done.stdout.splitlines()
+    assert further == "threads 0, descriptors 100, tasks 0"
+    assert first.startswith("threads 1, " if kind == "threads" else "threads 0, ")
+    assert (last, done.stderr, done.returncode) == ("threads 0", "", 0)
+
+
+def test_client_that_fails_keeps_no_other_of_its_event_loop_from_being_heard(server):
+    async def run():
+        failed, clients, done = [], [], asyncio.Event()
+
+        def fail(loop, context):
+            failed.append(str(context["exception"]))
+            if len(failed) == 10:
+                done.set()
+
+        def refuse(result):
+            raise LookupError(result)
+
+        asyncio.get_running_loop().set_exception_handler(fail)
+        for _ in range(10):
+            client = engineio.AsyncClient()
+            client.on("message", lambda data: data)
+            client._handle_result = refuse
+            await client.connect(server.url, transports=["websocket"])
+            clients.append(client)
+        for place, client in enumerate(clients):
+            await client.send(f"n{place}")
+        # All have rung when the loop looks.
+        deadline = time.monotonic() + 60
+        while any(client._session.native.pending() == 0 for client in clients):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        await asyncio.wait_for(done.wait(), 60)
+        assert sorted(failed) == [f"n{place}" for place in range(10)]
+        for client in clients:
+            await client.disconnect()
+
+    asyncio.run(run())
+
+
+def test_handlers_that_block_keep_no_other_client_waiting(server, impatient, until):
+    gate, started, seen = threading.Event(), queue.Queue(), queue.Queue()
+
+    def block(data):
+        started.put(data)
+        gate.wait(60)
+
+    clients = [connected(server) for _ in range(20)]
+    for client in clients[:-1]:
+        client.on("message", block)
+        client.send("x")
+    clients[-1].on("message", seen.put)
+    for _ in clients[:-1]:
+        started.get(timeout=60)
+    clients[-1].send("y")
+    assert seen.get(timeout=60) == "y"
+    # Those that have something to do, and one more.
+    until(lambda: len(names_of_threads()) == len(clients))
+    gate.set()
+    until(lambda: len(names_of_threads()) == 1)
+    for client in clients:
+        client.disconnect()
+    await_end_of_threads()
+
+
+def test_idle_client_is_served_again_and_again(server, impatient):
     client, seen = engineio.Client(), queue.Queue()
     client.on("message", seen.put)
     client.on("disconnect", seen.put)
     client.connect(server.url)
     for number in range(20):
-        until(lambda: not names_of_threads())
         client.send(str(number))
         assert seen.get(timeout=60) == str(number)
-    until(lambda: not names_of_threads())
     client.disconnect()
     assert seen.get_nowait() == "client disconnect"
     client.wait()
 
 
-def test_idle_clients_hear_of_the_end(start_peer, impatient, until):
+def test_idle_clients_hear_of_the_end(start_peer):
     peer = start_peer("asgi")
     client, seen = engineio.Client(), queue.Queue()
     client.on("disconnect", seen.put)
     client.connect(peer.url)
-    until(lambda: not names_of_threads())
     peer.kill()
     client.wait()
     assert seen.get_nowait() == "transport error"
@@ -467,10 +602,10 @@ def test_idle_client_with_a_blocked_handler_hears_of_the_end(server, impatient, 
     client.send("block")
     client.send("other")
     assert {seen.get(timeout=60), seen.get(timeout=60)} == {"block", "other"}
-    until(lambda: len(names_of_threads()) == 1)
+    until(lambda: len(names_of_threads()) == 2)
     client.send("third")
     assert seen.get(timeout=60) == "third"
-    until(lambda: len(names_of_threads()) == 1)
+    until(lambda: len(names_of_threads()) == 2)
     # For as long as that it would wait for somebody to find the end.
     client.close_timeout = 1e6
     client.disconnect()
@@ -479,22 +614,32 @@ def test_idle_client_with_a_blocked_handler_hears_of_the_end(server, impatient, 
     until(lambda: not names_of_threads())
 
 
-def test_thread_of_an_idle_client_is_asked_for_again(server, impatient, until, monkeypatch, capsys):
-    client, seen = engineio.Client(), queue.Queue()
-    client.on("message", seen.put)
-    client.connect(server.url)
-    until(lambda: not names_of_threads())
-    start, refusals = client._start_dispatcher, []
+def test_thread_that_could_not_be_started_is_asked_for_again(server, monkeypatch):
+    blocked, other, seen = connected(server), connected(server), queue.Queue()
+    gate, start, refusals = threading.Event(), _threads.start, []
 
-    def refuse(session):
+    @blocked.on("message")
+    def on_message(data):
+        seen.put(data)
+        gate.wait(60)
+
+    def refuse():
         if len(refusals) < 2:
             refusals.append(1)
             raise RuntimeError("can't start new thread")
-        start(session)
+        start()
 
-    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
-    client._start_dispatcher = refuse
-    client.send("after all")
+    blocked.send("block")
+    assert seen.get(timeout=60) == "block"
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    monkeypatch.setattr(_threads, "start", refuse)
+    other.on("message", seen.put)
+    other.send("after all")
     assert seen.get(timeout=60) == "after all"
     assert len(refusals) == 2
-    client.disconnect()
+    assert [str(unraisable.exc_value) for unraisable in told] == ["can't start new thread"] * 2
+    gate.set()
+    for client in (blocked, other):
+        client.disconnect()
+    await_end_of_threads()

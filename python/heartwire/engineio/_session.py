@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import queue
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from heartwire import _native
+from heartwire.engineio import _threads
+
 if TYPE_CHECKING:
-    from heartwire import _native
     from heartwire.engineio import _green
 
-#: What the thread runs handlers for.
+#: What a green thread runs handlers for: the `turn` of a `_green.Green`.
 serving = threading.local()
 
 #: Seconds after which a wait looks again, in case a signal handler has come in between.
@@ -26,26 +26,32 @@ _GLANCE = 5.0
 
 class Moment:
     """Something that happens once. Unlike `threading.Event`, it may be set or waited for by a signal
-    handler that interrupts another wait for it. Several may share a condition, which is larger than all
-    the rest."""
+    handler that interrupts another wait for it. Several may share a lock; what is larger than all the rest
+    is there when somebody waits."""
 
-    __slots__ = ("_condition", "_is_set")
+    __slots__ = ("_condition", "_is_set", "_lock")
 
-    def __init__(self, condition: threading.Condition | None = None) -> None:
-        self._condition = condition or threading.Condition(threading.RLock())
+    def __init__(self, lock: threading.RLock | None = None) -> None:
+        self._lock = lock or threading.RLock()
+        self._condition: threading.Condition | None = None
         self._is_set = False
 
     def is_set(self) -> bool:
         return self._is_set
 
     def set(self) -> None:
-        with self._condition:
+        with self._lock:
             self._is_set = True
-            self._condition.notify_all()
+            if self._condition is not None:
+                self._condition.notify_all()
 
     def wait(self, timeout: float | None = None) -> bool:
+        if self._is_set:
+            return True
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._condition:
+        with self._lock:
+            if self._condition is None:
+                self._condition = threading.Condition(self._lock)
             while not self._is_set:
                 left = _GLANCE if deadline is None else deadline - time.monotonic()
                 if left <= 0:
@@ -55,13 +61,14 @@ class Moment:
 
 
 class Session:
-    """A connection, from the moment when it is open, with the threads that run its handlers."""
+    """A connection, from the moment when it is open."""
 
     __slots__ = (
         "__weakref__",
         "_claims",
         "_lock",
         "_releasing",
+        "bell",
         "early",
         "ended",
         "ender",
@@ -73,44 +80,42 @@ class Session:
         "is_left",
         "is_over",
         "native",
-        "process",
         "rests",
         "settled",
-        "started",
-        "threads",
     )
 
-    def __init__(self, native: _native.Connection, http: Any) -> None:
+    def __init__(
+        self, native: _native.Connection, http: Any, bell: _native.Bell | None = None
+    ) -> None:
         self.native = native
+        #: What tells that something is to be pumped.
+        self.bell: Any = bell
         #: The HTTP session that it uses.
         self.http = http
-        self.process = os.getpid()
         #: What the native part sees of the client.
         self.handlers: Handlers | None = None
         #: What waits for the native part, where threads are green.
         self.green: _green.Green | None = None
-        #: Threads that run handlers, or wait to.
-        self.threads: list[threading.Thread] = []
-        self.started = itertools.count(1)
-        condition = threading.Condition(threading.RLock())
+        lock = threading.RLock()
         #: The upgrade has succeeded or failed, or there is none to wait for.
-        self.settled = Moment(condition)
+        self.settled = Moment(lock)
         #: Nothing is left to handle, and the disconnect handler has returned.
-        self.handled = Moment(condition)
+        self.handled = Moment(lock)
         #: The same, and the client says so.
-        self.ended = Moment(condition)
+        self.ended = Moment(lock)
         #: Whether `disconnect()` runs, after which the client is disconnected.
         self.is_left = False
         #: Whether no thread will find the end.
         self.rests = False
         #: Whether the client has left it: it does not connect again.
         self.is_over = False
-        # A signal handler may come between any two steps of the thread that it interrupts.
-        self._lock = threading.RLock()
         self._claims = itertools.count()
         #: What is sent before the upgrade waits for it, so that the server sees one transport only.
         self.held: deque[str | bytes] | None = None
-        self._releasing = threading.RLock()
+        # A signal handler may come between any two steps of the thread that it interrupts: who looks at it
+        # has the one lock, and who sends it the other.
+        self._lock: threading.RLock | None = None
+        self._releasing: threading.RLock | None = None
         #: What has come and is for `pump()`.
         self.early: list[tuple[str, Any]] = []
         #: The thread that runs the disconnect handler, while the state is not final yet.
@@ -172,8 +177,15 @@ class Session:
         if self.handled.is_set():
             self.ended.set()
 
+    def hold_back(self) -> None:
+        """What is sent waits for the upgrade, from now on."""
+        self._lock, self._releasing = threading.RLock(), threading.RLock()
+        self.held = deque()
+
     def hold(self, data: str | bytes) -> bool:
         """Whether a message is kept back."""
+        if self._lock is None:
+            return False
         with self._lock:
             if self.held is None:
                 return False
@@ -183,20 +195,23 @@ class Session:
     def release(self, send: Callable[[str | bytes], None], seconds: float) -> None:
         """Sends what was kept back; nothing is kept back after the last. Where another thread does so,
         waits for it, for some seconds at most. A signal handler goes on where its thread was."""
-        if not self._releasing.acquire(blocking=False):
+        lock, releasing = self._lock, self._releasing
+        if lock is None or releasing is None:
+            return
+        if not releasing.acquire(blocking=False):
             with waiting():
-                if not self._releasing.acquire(timeout=seconds):
+                if not releasing.acquire(timeout=seconds):
                     return
         try:
             while True:
-                with self._lock:
+                with lock:
                     if not self.held:
                         self.held = None
                         return
                     data = self.held.popleft()
                 send(data)
         finally:
-            self._releasing.release()
+            releasing.release()
 
     def closed(self, seconds: float) -> bool:
         """Waits for the end of the connection. Says whether it has ended."""
@@ -206,32 +221,18 @@ class Session:
         """Whether the calling thread runs a handler of the connection."""
         return self.native.is_dispatching() if self.green is None else self.green.is_mine()
 
-    def leave_child(self) -> None:
-        """A handler has forked, and has returned in the child. As wherever a thread forks, the child ends
-        with its last thread; that there is a thread of the network does not count."""
-        if self.process == os.getpid():
-            return
-        for thread in threading.enumerate():
-            if thread is not threading.current_thread() and not thread.daemon:
-                thread.join()
-        os._exit(0)
-
-    def forget_thread(self, thread: threading.Thread) -> None:
-        """A thread runs handlers no longer, or never did."""
-        with contextlib.suppress(ValueError):
-            self.threads.remove(thread)
+    def silence(self) -> bool:
+        """Drops messages from now on. Says whether no thread will find the end."""
+        return self.native.silence() and (self.green is None or not self.green.has_threads())
 
     def join_threads(self, seconds: float) -> None:
         """Waits for threads that have nothing left to do; those in handlers that block may stay."""
-        me = threading.current_thread()
-        others = [thread for thread in self.threads if thread is not me]
         if self.green is not None:
-            self.green.join(others, seconds)
+            self.green.join(seconds)
             return
         deadline = time.monotonic() + seconds
-        for thread in others:
-            if thread.is_alive():
-                thread.join(max(deadline - time.monotonic(), 0))
+        self.native.await_handlers(seconds)
+        _threads.join(max(deadline - time.monotonic(), 0))
 
 
 class Loop:
@@ -281,10 +282,13 @@ class Handlers:
         if client is not None:
             client._handle_event(self._session, name, facts)
 
-    def _start_dispatcher(self) -> None:
-        client = self._client
-        if client is not None and not sys.is_finalizing():
-            client._start_dispatcher(self._session)
+    def _handle_end(self) -> None:
+        client, session = self._client, self._session
+        if session is not None:
+            try:
+                session.end(client)
+            except BaseException as error:
+                report_error(error)
 
 
 class Waiting:
@@ -333,22 +337,21 @@ def _no_sink() -> None:
 @contextlib.contextmanager
 def waiting() -> Iterator[None]:
     """What happens within waits, perhaps for another handler of the client that this thread serves."""
-    native = getattr(serving, "native", None)
-    if native is None:
+    if not _native.runs_handlers():
         yield
         return
-    native.handler_blocks()
+    _native.handler_blocks()
     try:
         yield
     finally:
-        native.handler_goes_on()
+        _native.handler_goes_on()
 
 
 class Event(threading.Event):
     """An event that a handler may wait for, though other handlers set it."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        if self.is_set() or getattr(serving, "native", None) is None:
+        if self.is_set() or not _native.runs_handlers():
             return super().wait(timeout)
         with waiting():
             return super().wait(timeout)
@@ -361,7 +364,7 @@ class Queue(queue.Queue[Any]):
     Empty = queue.Empty
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        if not block or getattr(serving, "native", None) is None:
+        if not block or not _native.runs_handlers():
             return super().get(block, timeout)
         with waiting():
             return super().get(block, timeout)

@@ -60,26 +60,150 @@ def _hold(task: T) -> T:
     return task
 
 
+class _Moment:
+    """Something that happens once, as an `asyncio.Event` that is small until somebody waits for it."""
+
+    __slots__ = ("_event", "_is_set")
+
+    def __init__(self) -> None:
+        self._event: asyncio.Event | None = None
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        if self._event is not None:
+            self._event.set()
+
+    async def wait(self) -> None:
+        if self._is_set:
+            return
+        if self._event is None:
+            self._event = asyncio.Event()
+        await self._event.wait()
+
+
+class _Watch:
+    """What the connections of an event loop share: the bell that tells it of them, and what ends when it
+    does. Is there as long as there are any."""
+
+    __slots__ = ("_guard", "bell", "loop", "sessions")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.bell = _native.Bell()
+        #: Connections, by what the bell calls them.
+        self.sessions: dict[int | None, _Session] = {}
+        self._guard: Any = None
+        loop.add_reader(self.bell.descriptor(), self._hear)
+
+    @classmethod
+    def of_running_loop(cls) -> _Watch:
+        loop = asyncio.get_running_loop()
+        watch = base_client.watches.get(loop)
+        if watch is None:
+            watch = base_client.watches[loop] = cls(loop)
+        found: _Watch = watch
+        return found
+
+    async def begin(self) -> None:
+        """Connections are told when the event loop ends, from now on."""
+        if self._guard is None:
+            self._guard = _guard_loop(self)
+            await self._guard.__anext__()
+
+    def remove(self, session: _Session) -> None:
+        """Nothing more is to be told of a connection."""
+        if self.sessions.pop(session.native.number, None) is not None:
+            self.end_unless_used()
+
+    def end_unless_used(self) -> None:
+        """Is there no longer, if there are no connections."""
+        if self.sessions:
+            return
+        if base_client.watches.get(self.loop) is self:
+            del base_client.watches[self.loop]
+        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
+            self.loop.remove_reader(self.bell.descriptor())
+        guard, self._guard = self._guard, None
+        if guard is not None and not self.loop.is_closed():
+            _hold(self.loop.create_task(guard.aclose()))
+
+    async def abandon(self) -> None:
+        """The event loop ends."""
+        self._guard = None
+        for session in list(self.sessions.values()):
+            if session.begins:
+                session.abandon()
+                await session.close_http()
+
+    def _hear(self) -> None:
+        rung = self.bell.heard()
+        while rung:
+            session = self.sessions.get(rung.pop(0))
+            if session is None:
+                continue
+            try:
+                session.look()
+            except BaseException:
+                # The others have not been looked after, and do not ring again by themselves.
+                for number in rung:
+                    if number in self.sessions:
+                        self.sessions[number].native.ring()
+                raise
+
+
 class _Session:
     """A connection, from the attempt to its end, and its place in an event loop."""
 
-    def __init__(self, client: AsyncClient, native: _native.Connection, http: Any) -> None:
+    __slots__ = (
+        "__weakref__",
+        "begins",
+        "client",
+        "ended",
+        "ender",
+        "farewell",
+        "held",
+        "http",
+        "is_claimed",
+        "is_left",
+        "is_over",
+        "loop",
+        "native",
+        "opened",
+        "releasing",
+        "requests",
+        "running",
+        "settled",
+        "watch",
+    )
+
+    def __init__(
+        self, client: AsyncClient, native: _native.Connection, watch: _Watch, http: Any
+    ) -> None:
         self.client = client
         self.native = native
+        self.watch = watch
         #: The HTTP session that it uses.
         self.http = http
-        self.loop = asyncio.get_running_loop()
-        self.opened: asyncio.Future[_native.Handshake] = self.loop.create_future()
+        self.loop = watch.loop
+        #: What the handshake has told, until it is known.
+        self.opened: asyncio.Future[_native.Handshake] | None = self.loop.create_future()
         #: The upgrade has succeeded or failed, or there is none to wait for.
-        self.settled = asyncio.Event()
+        self.settled = _Moment()
         #: The last handler has returned.
-        self.ended = asyncio.Event()
+        self.ended = _Moment()
         self.is_claimed = False
+        #: Whether nothing more comes of it.
+        self.is_left = False
         #: Whether the client has left it: it does not connect again.
         self.is_over = False
         #: What is sent before the upgrade waits for it, so that the server sees one transport only.
         self.held: deque[str | bytes] | None = None
-        self.releasing = asyncio.Lock()
+        #: Who sends it has this.
+        self.releasing: asyncio.Lock | None = None
         #: The task that runs the disconnect handler, while the state is not final yet.
         self.ender: asyncio.Task[Any] | None = None
         self.begins = False
@@ -89,10 +213,7 @@ class _Session:
         #: The disconnect handler of a connection that has broken, while it runs.
         self.farewell: asyncio.Task[None] | None = None
         self.requests = native.requests
-        self.descriptor = native.descriptor()
-        self.loop.add_reader(self.descriptor, self._look)
-        #: Ends when the event loop does.
-        self.guard: Any = None
+        watch.sessions[native.number] = self
 
     @property
     def is_ending(self) -> bool:
@@ -121,12 +242,15 @@ class _Session:
                 "wait() in a disconnect handler: the connection ends when the handler returns"
             )
 
+    def hold_back(self) -> None:
+        """What is sent waits for the upgrade, from now on."""
+        self.held, self.releasing = deque(), asyncio.Lock()
+
     async def begin(self) -> None:
         """Handlers are called from now on."""
         self.begins = True
-        self.guard = _watch_loop(self)
-        await self.guard.__anext__()
-        self._look()
+        await self.watch.begin()
+        self.look()
 
     def closed(self, seconds: float) -> bool:
         """Waits for the end of the connection, as nothing else can be done. Says whether it has ended."""
@@ -134,14 +258,18 @@ class _Session:
 
     def leave(self) -> None:
         """Nothing more is wanted of the connection."""
-        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
-            self.loop.remove_reader(self.descriptor)
+        self.is_left = True
         if self.requests is not None:
             self.requests.close()
         try:
             self.client._keep_cookies(self)
         finally:
             self.settled.set()
+
+    def end(self) -> None:
+        """Nothing more is to be done for it."""
+        self.ended.set()
+        self.watch.remove(self)
 
     async def close_http(self) -> None:
         """An HTTP session that the client has made itself is for one connection."""
@@ -168,13 +296,15 @@ class _Session:
         self.native.silence()
         self.native.close(True)
         self.leave()
-        self.ended.set()
+        self.end()
         if client._session is self:
             client._forget()
             client._reset()
 
-    def _look(self) -> None:
-        self.native.heard()
+    def look(self) -> None:
+        """There may be something to do."""
+        if self.is_left:
+            return
         if self.requests is not None:
             while (exchange := self.requests.take_now()) is not None:
                 request = _sending.send_in_task(self.client, self.http, exchange)
@@ -189,29 +319,27 @@ class _Session:
         outcome = self.native.drain(self, limit)
         if outcome == _MORE:
             if self.running is None:
-                self.loop.call_soon(self._look)
+                self.loop.call_soon(self.look)
         elif outcome == _ENDED and not self.ended.is_set():
             try:
                 self.leave()
             finally:
                 if self.farewell is None:
-                    self._end()
+                    self._finish()
                 else:
-                    self.farewell.add_done_callback(lambda _: self._end())
+                    self.farewell.add_done_callback(lambda _: self._finish())
 
-    def _end(self) -> None:
+    def _finish(self) -> None:
         if self.ended.is_set():
             return
-        self.ended.set()
+        self.end()
         self.client.logger.info("Exiting write loop task")
         self.client.logger.info("Exiting read loop task")
         if not self.client.external_http and self.http is not None:
             _hold(self.loop.create_task(self.close_http()))
-        if self.guard is not None:
-            _hold(self.loop.create_task(self.guard.aclose()))
 
     def _look_for_handshake(self) -> None:
-        if self.opened.done():
+        if self.opened is None or self.opened.done():
             return
         try:
             facts = self.native.opened(0)
@@ -249,7 +377,7 @@ class _Session:
     def _go_on(self, _: object) -> None:
         self.running = None
         if not self.ended.is_set():
-            self._look()
+            self.look()
 
     def _handle_error(self, error: BaseException) -> None:
         self.client._handle_error(error)
@@ -258,14 +386,13 @@ class _Session:
         self.client._handle_event(self, name, facts)
 
 
-async def _watch_loop(session: _Session) -> AsyncIterator[None]:
+async def _guard_loop(watch: _Watch) -> AsyncIterator[None]:
     """Event loops that end close the asynchronous generators that they have begun: this one tells the
-    connection."""
+    connections."""
     try:
         yield
     finally:
-        session.abandon()
-        await session.close_http()
+        await watch.abandon()
 
 
 class AsyncClient(base_client.BaseClient):
@@ -358,16 +485,24 @@ class AsyncClient(base_client.BaseClient):
             if left:
                 _sending.check(self.http)
                 _sending.give_cookies(self.http, headers)
-            native = _native.Connection(url, options, True, left, cookies)
+            watch = _Watch.of_running_loop()
+            try:
+                native = _native.Connection(url, options, watch.bell, left, cookies)
+            except BaseException:
+                watch.end_unless_used()
+                raise
         except BaseException:
             await self._drop_http()
             raise
-        session = _Session(self, native, self.http)
+        session = _Session(self, native, watch, self.http)
         base_client.sessions.add(session)
         try:
+            assert session.opened is not None
             facts = await session.opened
+            session.opened = None
         except BaseException as error:
             session.leave()
+            session.end()
             native.close(False)
             self._reset()
             await session.close_http()
@@ -410,7 +545,7 @@ class AsyncClient(base_client.BaseClient):
         self._note_handshake(facts)
         upgrades = self._awaits_upgrade(facts)
         if upgrades:
-            session.held = deque()
+            session.hold_back()
         self.state = "connected"
         base_client.connected_clients.append(self)
         try:
@@ -419,7 +554,7 @@ class AsyncClient(base_client.BaseClient):
             if session.claim_end():
                 session.native.close(False)
                 session.leave()
-                session.ended.set()
+                session.end()
                 self._forget()
                 self._reset()
                 await session.close_http()
@@ -494,6 +629,8 @@ class AsyncClient(base_client.BaseClient):
         await self._send_encoded(session, data)
 
     async def _release(self, session: _Session) -> None:
+        if session.releasing is None:
+            return
         # Whoever comes second goes on where the first is cancelled.
         async with session.releasing:
             while session.held:

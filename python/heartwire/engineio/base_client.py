@@ -52,6 +52,9 @@ connected_clients: list[Any] = []
 #: Connections that somebody holds, whatever has become of them.
 sessions: weakref.WeakSet[Any] = weakref.WeakSet()
 
+#: What connections of an event loop share, by event loop.
+watches: dict[Any, Any] = {}
+
 #: Seconds for the end of the program to send what was sent.
 _LAST_WORDS = 1.0
 
@@ -90,13 +93,12 @@ def _finish() -> None:
 
 def _after_fork() -> None:
     """The child of a fork has none of its parent's connections. Their handlers are not called."""
-    # The thread that has forked may have been within a handler.
-    _session.serving.native = None
     for client in connected_clients:
         client._session = None
         client._reset()
     connected_clients.clear()
     sessions.clear()
+    watches.clear()
 
 
 atexit.register(_finish)

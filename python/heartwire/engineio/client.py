@@ -6,7 +6,6 @@ import queue
 import selectors
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,10 +36,6 @@ _MORE, _REST, _ENDED = (
 #: Seconds after which `wait()` looks again, in case another thread has ended the connection.
 _GLANCE = 1
 
-#: Seconds without anything to handle after which a client's thread ends. Another one is started when
-#: something comes.
-PATIENCE = 10.0
-
 #: Seconds for threads that have nothing left to do to be gone.
 _JOINING = 0.25
 
@@ -49,9 +44,10 @@ class Client(base_client.BaseClient):
     """An Engine.IO client for programs without an event loop.
 
     The network runs on a thread of its own, outside of Python: heartbeats are answered while the program
-    computes. Handlers run one after the other in the order of arrival, on a thread of the client; one
-    that blocks does not keep the others from running. Where gevent or eventlet has replaced threads, they
-    are the library's, and whatever waits here lets the others run.
+    computes. Handlers run one after the other in the order of arrival, on a thread that serves all clients
+    of the process; one that blocks does not keep the others from running, nor those of other clients.
+    Where gevent or eventlet has replaced threads, they are the library's, and whatever waits here lets the
+    others run.
 
     :param logger: ``True`` to log to the logger ``engineio.client``, ``False`` to log errors only, or a
         logger. ``False`` by default.
@@ -175,12 +171,13 @@ class Client(base_client.BaseClient):
                     "nobody would send requests between two calls of pump() where threads are green: "
                     "use dispatch='threads', or an http_session without adapters, hooks and so on"
                 )
-            bell = green is not None or self.dispatch == "inline"
+            needs_bell = green is not None or self.dispatch == "inline"
+            bell = _native.Bell() if needs_bell else None
             native = _native.Connection(url, options, bell, left, cookies)
         except BaseException:
             self._drop_http(http)
             raise
-        session = _session.Session(native, http)
+        session = _session.Session(native, http, bell)
         base_client.sessions.add(session)
         try:
             if native.requests is not None:
@@ -240,7 +237,7 @@ class Client(base_client.BaseClient):
         self._note_handshake(facts)
         upgrades = self._awaits_upgrade(facts)
         if upgrades:
-            session.held = deque()
+            session.hold_back()
         self.state = "connected"
         base_client.connected_clients.append(self)
         try:
@@ -260,12 +257,11 @@ class Client(base_client.BaseClient):
         if upgrades:
             self.logger.info(f"Attempting WebSocket upgrade to {upgrade_url}")
         try:
+            session.handlers = _session.Handlers(self, session)
             if session.green is not None and self.dispatch == "threads":
                 session.green.begin()
             elif self.dispatch == "threads":
-                self._start_dispatcher(session)
-            else:
-                session.handlers = _session.Handlers(self, session)
+                session.native.begin(session.handlers, self.ordered)
             if upgrades:
                 self._await_upgrade(session)
         except BaseException:
@@ -294,9 +290,9 @@ class Client(base_client.BaseClient):
     def _await_bell(self, session: _session.Session, seconds: float) -> None:
         """Waits until something has arrived for `pump()`."""
         with selectors.DefaultSelector() as selector:
-            selector.register(session.native.descriptor(), selectors.EVENT_READ)
+            selector.register(session.bell.descriptor(), selectors.EVENT_READ)
             selector.select(seconds)
-        session.native.heard()
+        session.bell.heard()
 
     def wait(self) -> None:
         """Waits until the connection has ended: the last one, if a handler connects again. With
@@ -347,7 +343,7 @@ class Client(base_client.BaseClient):
         if max_messages == 0:
             return 0
         native = session.native
-        native.heard()
+        session.bell.heard()
         # Where nothing waits, a look says whether the connection has ended.
         left = max(len(session.early) + native.pending(), 1)
         if max_messages is not None:
@@ -396,7 +392,8 @@ class Client(base_client.BaseClient):
         session: _session.Session | None = self._session
         if self.dispatch != "inline" or session is None:
             raise RuntimeError("only a connected client with dispatch='inline' has one")
-        return session.native.descriptor()
+        descriptor: int = session.bell.descriptor()
+        return descriptor
 
     def send(self, data: Any) -> None:
         """Sends a message: a string, bytes, or a dictionary or list, which travels as JSON; anything
@@ -487,7 +484,7 @@ class Client(base_client.BaseClient):
             return
         session.is_left = session.is_over = True
         self.state = "disconnecting"
-        session.rests = session.native.silence()
+        session.rests = session.silence()
         try:
             self._log_packet("Sending packet %s data %s", packet.CLOSE, None)
             with session.ending():
@@ -501,7 +498,7 @@ class Client(base_client.BaseClient):
                 if not abort:
                     self._await_end(session)
             finally:
-                if session.rests or not session.threads:
+                if session.rests:
                     session.end(self)
                 if self._session is session:
                     self._forget()
@@ -512,7 +509,7 @@ class Client(base_client.BaseClient):
         """Waits until what waited is sent, and the threads are gone that have nothing left to do."""
         with waiting():
             session.closed(self.close_timeout + 1)
-            if session.rests or not session.threads:
+            if session.rests:
                 session.end(self)
             if not (self.ordered and session.is_dispatching()):
                 session.handled.wait(self.close_timeout + 1)
@@ -567,39 +564,6 @@ class Client(base_client.BaseClient):
             self._trigger_event("disconnect", reason, run_async=False)
         except Exception:
             self.logger.exception("disconnect handler error")
-
-    def _start_dispatcher(self, session: _session.Session) -> None:
-        """Starts a thread that runs handlers. The native part asks for more when one blocks."""
-        if session.handlers is None:
-            session.handlers = _session.Handlers(self, session)
-        number = next(session.started)
-        thread = threading.Thread(
-            target=self._dispatch,
-            args=(session,),
-            name=f"heartwire-handlers-{number}",
-            daemon=True,
-        )
-        session.threads.append(thread)
-        try:
-            thread.start()
-        except BaseException:
-            # Ctrl-C may come when it runs already.
-            session.forget_thread(thread)
-            raise
-
-    def _dispatch(self, session: _session.Session) -> None:
-        native = _session.serving.native = session.native
-        assert session.handlers is not None
-        try:
-            native.dispatch(session.handlers, self.ordered, PATIENCE)
-            session.leave_child()
-        finally:
-            _session.serving.native = None
-            try:
-                if native.has_ended():
-                    session.end(self)
-            finally:
-                session.forget_thread(threading.current_thread())
 
     def _handle_error(self, error: BaseException) -> None:
         """A handler of messages has raised: it is reported as an error of the thread, or raised where

@@ -3,55 +3,116 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
-/// A pair of sockets. Whoever has something for the event loop writes a byte into the one, unless one is
-/// there already; the event loop watches the other.
-pub(super) struct Bell {
-    rope: UnixStream,
+use pyo3::prelude::*;
+
+use super::process;
+
+/// A pair of sockets, for all clients of an event loop. Whoever has something for it writes a byte into the
+/// one, unless one is there already; the event loop watches the other.
+#[pyclass(frozen, module = "heartwire._native")]
+pub(super) struct Bell(Arc<Tower>);
+
+/// What rings the bell for one client.
+pub(super) struct Rope {
+    tower: Arc<Tower>,
+    number: u64,
+    /// Whether it has rung since the bell was heard last.
+    has_rung: AtomicBool,
+}
+
+struct Tower {
     clapper: UnixStream,
-    /// Whether a byte is there.
-    rung: Mutex<bool>,
+    watched: UnixStream,
+    /// Who has rung since it was heard last. A byte is there if anybody has.
+    rung: Mutex<Vec<Arc<Rope>>>,
+    /// Ropes that there have been.
+    ropes: AtomicU64,
+    /// The process that it belongs to.
+    generation: u32,
+}
+
+#[pymethods]
+impl Bell {
+    #[new]
+    fn new() -> io::Result<Self> {
+        let (clapper, watched) = UnixStream::pair()?;
+        clapper.set_nonblocking(true)?;
+        watched.set_nonblocking(true)?;
+        let (rung, ropes) = (Mutex::new(vec![]), AtomicU64::new(0));
+        let generation = process::generation();
+        Ok(Self(Arc::new(Tower { clapper, watched, rung, ropes, generation })))
+    }
+
+    /// What an event loop has to watch.
+    fn descriptor(&self) -> i32 {
+        self.0.watched.as_raw_fd()
+    }
+
+    /// The event loop has heard it, and looks now: after the clients whose numbers this returns.
+    fn heard(&self) -> Vec<u64> {
+        let tower = &*self.0;
+        if !tower.is_of_process() {
+            return vec![];
+        }
+        let mut rung = tower.rung();
+        if !rung.is_empty() {
+            let _ = (&tower.watched).read(&mut [0]);
+        }
+        let pulled = rung.drain(..).map(|rope| {
+            rope.has_rung.store(false, Ordering::Relaxed);
+            rope.number
+        });
+        pulled.collect()
+    }
 }
 
 impl Bell {
-    pub(super) fn new() -> io::Result<Self> {
-        let (rope, clapper) = UnixStream::pair()?;
-        rope.set_nonblocking(true)?;
-        clapper.set_nonblocking(true)?;
-        Ok(Self { rope, clapper, rung: Mutex::new(false) })
+    /// For another client.
+    pub(super) fn rope(&self) -> Arc<Rope> {
+        let number = self.0.ropes.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Rope { tower: self.0.clone(), number, has_rung: AtomicBool::new(false) })
+    }
+}
+
+impl Rope {
+    /// What the client is called when the bell is heard.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
-    /// What the event loop watches.
-    pub(super) fn descriptor(&self) -> i32 {
-        self.clapper.as_raw_fd()
-    }
-
-    pub(super) fn ring(&self) {
-        let mut rung = self.rung();
-        if !*rung {
+    pub(super) fn ring(self: &Arc<Self>) {
+        let tower = &*self.tower;
+        if !tower.is_of_process() {
+            return;
+        }
+        let mut rung = tower.rung();
+        if self.has_rung.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if rung.is_empty() {
             // It cannot be full: there is one byte in it at most.
-            let _ = (&self.rope).write(&[1]);
-            *rung = true;
+            let _ = (&tower.clapper).write(&[1]);
         }
+        rung.push(self.clone());
+    }
+}
+
+impl Tower {
+    /// The child of a fork must not touch it: it would take what rings for its parent.
+    fn is_of_process(&self) -> bool {
+        self.generation == process::generation()
     }
 
-    /// The event loop has heard it, and looks now.
-    pub(super) fn heard(&self) {
-        let mut rung = self.rung();
-        if *rung {
-            let _ = (&self.clapper).read(&mut [0]);
-            *rung = false;
-        }
-    }
-
-    fn rung(&self) -> MutexGuard<'_, bool> {
+    fn rung(&self) -> MutexGuard<'_, Vec<Arc<Rope>>> {
         self.rung.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Wake for Bell {
+impl Wake for Rope {
     fn wake(self: Arc<Self>) {
         self.ring();
     }

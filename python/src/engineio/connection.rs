@@ -20,21 +20,23 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use super::bell::Bell;
+use super::bell::{Bell, Rope};
 use super::delivery::{self, Delivery};
 use super::dispatch::Dispatch;
 use super::options;
 use super::process;
 use super::requests::Requests;
+use super::threads::Threads;
 
 /// One client of the network, from the attempt to connect to its end.
 #[pyclass(frozen, module = "heartwire._native")]
 pub(super) struct Connection {
     runtime: Handle,
     shared: Arc<Shared>,
-    attempt: AbortHandle,
+    /// Until its result was taken: it would keep all that the attempt takes.
+    attempt: Mutex<Option<AbortHandle>>,
     /// Where an event loop is told that something has arrived.
-    bell: Option<Arc<Bell>>,
+    rope: Option<Arc<Rope>>,
     /// Requests that are left to Python.
     requests: Option<Requests>,
     cookies: CookieJar,
@@ -64,7 +66,7 @@ enum Opening {
 
 #[pymethods]
 impl Connection {
-    /// Begins to connect. With `bell`, an event loop is told when there is something to look at. With
+    /// Begins to connect. With a `bell`, an event loop is told when there is something to look at. With
     /// `requests`, the requests of polling sessions are left to Python. `cookies` are names and values
     /// that the server is sent until it sets others.
     #[new]
@@ -72,7 +74,7 @@ impl Connection {
         py: Python<'_>,
         url: String,
         options: &Bound<'_, PyDict>,
-        bell: bool,
+        bell: Option<&Bell>,
         requests: bool,
         cookies: Vec<(String, String)>,
     ) -> PyResult<Self> {
@@ -84,8 +86,8 @@ impl Connection {
         let runtime = py.detach(runtime).map_err(|error| {
             PyOSError::new_err(format!("the background thread cannot be started: {error}"))
         })?;
-        let bell = bell.then(Bell::new).transpose()?.map(Arc::new);
-        let requests = requests.then(|| Requests::new(bell.clone()));
+        let rope = bell.map(Bell::rope);
+        let requests = requests.then(|| Requests::new(rope.clone()));
         if let Some(requests) = &requests {
             builder = builder.requester(Arc::new(requests.clone()));
         }
@@ -95,7 +97,7 @@ impl Connection {
             client: OnceLock::new(),
             given_up: AtomicBool::new(false),
         });
-        let (told, ring) = (shared.clone(), bell.clone());
+        let (told, ring) = (shared.clone(), rope.clone());
         let attempt = runtime.spawn(async move {
             let result = match builder.connect().await {
                 Ok(client) => {
@@ -114,16 +116,16 @@ impl Connection {
             let mut opening = told.opening();
             *opening = result;
             // Who has seen the result is not called for it later.
-            if let Some(bell) = ring {
-                bell.ring();
+            if let Some(rope) = ring {
+                rope.ring();
             }
             told.changed.notify_all();
         });
-        let attempt = attempt.abort_handle();
+        let attempt = Mutex::new(Some(attempt.abort_handle()));
         let generation = process::generation();
         let (dispatch, silent) = (OnceLock::new(), Arc::default());
         let cookies = jar;
-        Ok(Self { runtime, shared, attempt, bell, requests, cookies, dispatch, silent, generation })
+        Ok(Self { runtime, shared, attempt, rope, requests, cookies, dispatch, silent, generation })
     }
 
     /// What the handshake has told; `None` while there was none, for `timeout` seconds. Raises
@@ -153,6 +155,7 @@ impl Connection {
                 None => py.check_signals()?,
             }
         };
+        self.attempt().take();
         match result {
             Opening::Open(connected) => {
                 let facts = PyDict::new(py);
@@ -166,32 +169,32 @@ impl Connection {
         }
     }
 
-    /// Calls the handlers of `owner`, until the client has ended, or nothing has come for `patience`
-    /// seconds: another thread is asked for then, when something comes. For several threads, which Python
-    /// starts: see `_start_dispatcher`.
-    fn dispatch(
-        &self,
-        py: Python<'_>,
-        owner: Py<PyAny>,
-        ordered: bool,
-        patience: f64,
-    ) -> PyResult<()> {
+    /// From now on, threads of the process call the handlers of `owner`. At the end they call its
+    /// `_handle_end()`. Raises if there can be no thread.
+    fn begin(&self, py: Python<'_>, owner: Py<PyAny>, ordered: bool) -> PyResult<()> {
         let client = self.client()?;
+        if self.silent.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let threads = Threads::of_process(py, &self.runtime);
+        let membership = threads.join(py)?;
         let dispatch = self.dispatch.get_or_init(|| {
             let (client, runtime) = (client.clone(), self.runtime.clone());
-            let (patience, silent) = (duration(patience), self.silent.clone());
-            let generation = self.generation;
-            Arc::new(Dispatch::new(client, runtime, owner, ordered, patience, silent, generation))
+            let silent = self.silent.clone();
+            let dispatch =
+                Dispatch::new(client, runtime, threads, membership, owner, ordered, silent);
+            Arc::new(dispatch)
         });
-        dispatch.clone().run(py)
+        dispatch.begin();
+        Ok(())
     }
 
     /// Calls the handlers of `owner` for up to `limit` events that have arrived, on the caller's thread.
     /// Returns `MORE`, `REST` when the bell rings for the next, or `ENDED`.
     fn drain(&self, py: Python<'_>, owner: Bound<'_, PyAny>, limit: usize) -> PyResult<u8> {
         let client = self.client()?;
-        let waker = match &self.bell {
-            Some(bell) => Waker::from(bell.clone()),
+        let waker = match &self.rope {
+            Some(rope) => Waker::from(rope.clone()),
             None => Waker::noop().clone(),
         };
         let cx = Context::from_waker(&waker);
@@ -229,35 +232,42 @@ impl Connection {
         Ok(outcome)
     }
 
-    /// Drops messages from now on: the user wants no more of them. Says whether there is no thread that
-    /// will find the end.
+    /// Drops messages from now on: the user wants no more of them. Says whether no thread will find the end.
     fn silence(&self) -> bool {
         if let Some(dispatch) = self.own_dispatch() {
             return dispatch.silence();
         }
         self.silent.store(true, Ordering::Relaxed);
-        false
+        true
     }
 
-    /// Whether nothing is left to handle, and the disconnect handler has returned.
-    fn has_ended(&self) -> bool {
-        // What was left in the parent of a fork is nothing to wait for.
-        !self.is_of_this_process()
-            || self.dispatch.get().is_some_and(|dispatch| dispatch.has_ended())
-    }
-
-    /// The event loop has heard the bell, and looks now.
-    fn heard(&self) {
-        if let Some(bell) = self.own_bell() {
-            bell.heard();
+    /// Waits until none of the handlers runs on another thread, `timeout` seconds at most. Says whether that is
+    /// so.
+    fn await_handlers(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
+        let Some(dispatch) = self.own_dispatch() else { return Ok(true) };
+        let deadline = Instant::now() + duration(timeout);
+        loop {
+            let now = Instant::now();
+            let slice = now + deadline.saturating_duration_since(now).min(SLICE);
+            let returned = py.detach(|| dispatch.await_handlers(slice));
+            if returned || slice >= deadline {
+                return Ok(returned);
+            }
+            py.check_signals()?;
         }
     }
 
     /// Rings the bell: there may be more to look at than was.
     fn ring(&self) {
-        if let Some(bell) = self.own_bell() {
-            bell.ring();
+        if let Some(rope) = &self.rope {
+            rope.ring();
         }
+    }
+
+    /// What the bell calls this one.
+    #[getter]
+    fn number(&self) -> Option<u64> {
+        self.rope.as_ref().map(|rope| rope.number())
     }
 
     /// Events that wait to be handled.
@@ -275,14 +285,6 @@ impl Connection {
     /// answer.
     fn take_cookies(&self) -> Vec<(String, String)> {
         if self.is_of_this_process() { self.cookies.take_received() } else { vec![] }
-    }
-
-    /// What an event loop has to watch.
-    fn descriptor(&self) -> PyResult<i32> {
-        match &self.bell {
-            Some(bell) => Ok(bell.descriptor()),
-            None => Err(PyRuntimeError::new_err("made without a bell")),
-        }
     }
 
     /// Sends text. Returns `SENT`, `CLOSED` or `FULL`.
@@ -315,7 +317,7 @@ impl Connection {
         match self.shared.client.get() {
             Some(client) if flush => client.close(),
             Some(client) => client.close_now(),
-            None => self.attempt.abort(),
+            None => self.abort(),
         }
     }
 
@@ -339,20 +341,6 @@ impl Connection {
     /// Whether the calling thread runs handlers of this client.
     fn is_dispatching(&self) -> bool {
         self.own_dispatch().is_some_and(|dispatch| dispatch.is_mine())
-    }
-
-    /// A handler on the calling thread is about to wait for something.
-    fn handler_blocks(&self) {
-        if let Some(dispatch) = self.own_dispatch() {
-            dispatch.handler_blocks();
-        }
-    }
-
-    /// What the handler on the calling thread has waited for is there.
-    fn handler_goes_on(&self) {
-        if let Some(dispatch) = self.own_dispatch() {
-            dispatch.handler_goes_on();
-        }
     }
 
     #[classattr]
@@ -420,9 +408,14 @@ impl Connection {
         }
     }
 
-    /// The bell, which the child of a fork must not touch: it would take what rings for its parent.
-    fn own_bell(&self) -> Option<&Bell> {
-        self.bell.as_deref().filter(|_| self.is_of_this_process())
+    fn abort(&self) {
+        if let Some(attempt) = self.attempt().take() {
+            attempt.abort();
+        }
+    }
+
+    fn attempt(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.attempt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn own_dispatch(&self) -> Option<&Arc<Dispatch>> {
@@ -446,7 +439,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.is_of_this_process() {
-            self.attempt.abort();
+            self.abort();
         } else {
             // The thread that drives it does not exist here, and its locks may be held for ever.
             std::mem::forget(self.shared.clone());

@@ -1,26 +1,27 @@
-//! Which thread of Python runs the handlers of a client.
+//! What the handlers of a client are called for, and by which of the threads.
 //!
 //! ```text
-//! Vacant ──► Waiting (asleep until something arrives) ◄──► Calling (a handler runs)
-//!    ▲          │                                              │
-//!    │          └─(nothing comes for long)─► Resting           │
-//!    ├─────────────(something comes)────────────┘              │
-//!    └──(it runs for long, or blocks, and something waits)─────┘
+//! Resting (until something arrives) ◄──────────────────────────────┐
+//!    │                                                              │
+//!    └─(something comes)─► Vacant ──(a thread comes)──► Calling (a handler runs)
+//!                             ▲                                     │
+//!                             └─(it runs for long, or blocks, and ──┘
+//!                                something waits)
+//!
+//! Resting or Calling ──(nothing comes any more)──► Over
 //! ```
 //!
 //! One thread leads: it takes what has arrived and calls the handlers, one after the other, in the order
 //! of arrival. A handler that takes its time must not keep what comes after it waiting: it may itself wait
-//! for that. So another thread takes over then, and the one that led becomes a spare when its handler has
-//! returned. The network thread notices; it never needs Python's lock for it.
-//!
-//! A client to which nothing comes has no thread: programs may have thousands of them.
+//! for that. So another thread takes over then, and the one that led is free for any client when its handler
+//! has returned. The network thread notices; it never needs Python's lock for it.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use heartwire::engineio::client::{Client, Event};
@@ -30,17 +31,17 @@ use tokio::runtime::Handle;
 
 use super::delivery::Delivery;
 use super::process;
+use super::threads::{Member, Membership, Threads, Work};
 
-/// The threads of a client, and what they have to do.
+/// What a client has to handle.
 pub(super) struct Dispatch {
     client: Client,
     runtime: Handle,
+    threads: Arc<Threads>,
     /// The client, as the user holds it.
     owner: Py<PyAny>,
     /// Whether nobody ever takes over.
     ordered: bool,
-    /// For how long a thread waits for something to arrive.
-    patience: Duration,
     /// Whether messages are dropped: the user wants no more of them.
     silent: Arc<AtomicBool>,
     /// The process that it belongs to.
@@ -54,101 +55,119 @@ struct State {
     role: Role,
     /// Counts the leaders.
     turn: u64,
-    /// Threads that wait to take over.
-    spares: Vec<Thread>,
-    /// Threads, those included that are to be started.
+    /// Threads that run handlers, and those that were called.
     threads: usize,
     /// Whether a task watches over the leader.
     watched: bool,
     /// Whether the disconnect handler runs. What follows it, where a client connects again, is of another
     /// session: nobody takes over.
     parting: bool,
-    /// Everything was taken, and nothing comes any more.
-    ended: bool,
+    /// Until nothing comes any more.
+    membership: Option<Membership>,
 }
 
 /// What the leader does.
 enum Role {
+    /// There is none until something arrives.
+    Resting,
     /// There is none: one is on its way.
     Vacant {
         /// Whether the handler of the last one may be over any moment, for all that is known.
         doubtful: bool,
     },
-    /// It waits for something to arrive.
-    Waiting(Thread),
-    /// There is none until something arrives.
-    Resting,
     /// It runs a handler.
     Calling {
         since: Instant,
         /// The handler waits for something, and said so.
         blocks: bool,
     },
+    /// There will be none.
+    Over,
+}
+
+/// What a leader finds.
+enum Next {
+    /// Something to handle.
+    Event(Event),
+    /// Nothing yet.
+    Nothing,
+    /// Nothing any more.
+    End,
+}
+
+/// What a thread runs handlers for.
+struct Serving {
+    dispatch: Arc<Dispatch>,
+    /// Whose turn it has.
+    turn: u64,
 }
 
 thread_local! {
-    /// Whose turn the thread has, if it leads: the dispatch and the turn.
-    static TURN: Cell<(usize, u64)> = const { Cell::new((0, 0)) };
+    static SERVING: RefCell<Option<Serving>> = const { RefCell::new(None) };
 }
 
 impl Dispatch {
     pub(super) fn new(
         client: Client,
         runtime: Handle,
+        threads: Arc<Threads>,
+        membership: Membership,
         owner: Py<PyAny>,
         ordered: bool,
-        patience: Duration,
         silent: Arc<AtomicBool>,
-        generation: u32,
     ) -> Self {
         let state = State {
             batch: VecDeque::new(),
-            role: Role::Vacant { doubtful: false },
+            role: Role::Resting,
             turn: 0,
-            spares: vec![],
-            threads: 1,
+            threads: 0,
             watched: false,
             parting: false,
-            ended: false,
+            membership: Some(membership),
         };
-        let state = Mutex::new(state);
-        Self { client, runtime, owner, ordered, patience, silent, generation, state }
+        let (state, generation) = (Mutex::new(state), process::generation());
+        Self { client, runtime, threads, owner, ordered, silent, generation, state }
     }
 
-    /// What a thread does until the client has ended.
-    pub(super) fn run(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        let owner = self.owner.bind(py);
+    /// Calls a thread when something arrives, from now on.
+    pub(super) fn begin(self: &Arc<Self>) {
+        let mut state = self.lock();
         let waker = Waker::from(self.clone());
-        let Some(mut turn) = self.await_turn(py) else { return Ok(()) };
-        let mut delivery = None;
-        while let Some(event) = self.next(py, &waker, turn, &mut delivery) {
-            if matches!(event, Event::Message(_)) && self.silent.load(Ordering::Relaxed) {
-                continue;
-            }
-            let parts = matches!(event, Event::Disconnected(_));
-            delivery.get_or_insert_with(|| Delivery::new(owner.clone())).deliver(event);
-            if self.generation != process::generation() {
-                // A handler has forked, and this is the child: the rest is the parent's.
-                return Ok(());
-            }
-            if parts {
-                self.lock().parting = false;
-            }
-            if self.is_deposed(turn) {
-                delivery = None;
-                match self.await_turn(py) {
-                    Some(next) => turn = next,
-                    None => return Ok(()),
-                }
-            }
+        let ended =
+            self.client.poll_next_many(&Context::from_waker(&waker), &mut vec![], 0).is_ready();
+        if ended || self.client.pending() > 0 {
+            self.hand_over(&mut state, false);
         }
-        Ok(())
+    }
+
+    /// Waits until none of the handlers runs on another thread. Says whether that is so before the deadline.
+    pub(super) fn await_handlers(self: &Arc<Self>, deadline: Instant) -> bool {
+        self.threads.await_return(self, deadline)
+    }
+
+    /// Drops messages from now on: the user wants no more. Says whether that leaves nobody to find the end.
+    pub(super) fn silence(&self) -> bool {
+        let mut state = self.lock();
+        self.silent.store(true, Ordering::Relaxed);
+        if let Role::Resting = state.role {
+            state.role = Role::Over;
+            state.membership = None;
+            return true;
+        }
+        false
+    }
+
+    /// Whether this thread runs a handler of this client.
+    pub(super) fn is_mine(self: &Arc<Self>) -> bool {
+        SERVING.with_borrow(|serving| {
+            serving.as_ref().is_some_and(|serving| Arc::ptr_eq(&serving.dispatch, self))
+        })
     }
 
     /// A handler on this thread is about to wait for something that may arrive here.
-    pub(super) fn handler_blocks(self: &Arc<Self>) {
+    fn handler_blocks(self: &Arc<Self>, turn: u64) {
         let mut state = self.lock();
-        if !self.is_leading(&state) || self.ordered {
+        if state.turn != turn || self.ordered {
             return;
         }
         if state.batch.is_empty() && self.client.pending() == 0 {
@@ -159,9 +178,9 @@ impl Dispatch {
     }
 
     /// What the handler on this thread has waited for is there.
-    pub(super) fn handler_goes_on(self: &Arc<Self>) {
+    fn handler_goes_on(self: &Arc<Self>, turn: u64) {
         let mut state = self.lock();
-        if self.is_leading(&state) {
+        if state.turn == turn {
             state.role = Role::Calling { since: Instant::now(), blocks: false };
             // Whoever was to take over finds that it is not needed, and nobody watches any more.
             if !state.batch.is_empty() || self.client.pending() > 0 {
@@ -170,133 +189,104 @@ impl Dispatch {
         }
     }
 
-    /// Whether nothing comes any more, and the disconnect handler has returned. Handlers of messages may
-    /// still run, on threads that were taken over from.
-    pub(super) fn has_ended(&self) -> bool {
-        // Only who leads finds the end, and whoever runs the disconnect handler leads until it returns.
-        self.lock().ended
-    }
-
-    /// Drops messages from now on, and starts no thread: the user wants no more. Says whether that leaves
-    /// nobody to find the end.
-    pub(super) fn silence(&self) -> bool {
-        let state = self.lock();
-        self.silent.store(true, Ordering::Relaxed);
-        matches!(state.role, Role::Resting)
-    }
-
-    /// Whether this thread runs a handler of this client, or has run one last.
-    pub(super) fn is_mine(&self) -> bool {
-        TURN.get().0 == std::ptr::from_ref(self).addr()
-    }
-
-    fn is_leading(&self, state: &State) -> bool {
-        TURN.get() == (std::ptr::from_ref(self).addr(), state.turn)
-    }
-
-    /// Waits until this thread may lead; `None` if it is not needed any more.
-    fn await_turn(&self, py: Python<'_>) -> Option<u64> {
-        let me = thread::current();
-        let mut state = self.lock();
-        let mut doubts = DOUBTS;
+    /// Calls handlers, until there is nothing to handle or another thread leads. Says whether nothing comes any
+    /// more.
+    fn lead(self: &Arc<Self>, py: Python<'_>, member: &Arc<Member>, turn: u64) -> bool {
+        let owner = self.owner.bind(py);
+        let waker = Waker::from(self.clone());
+        let mut delivery = None;
         loop {
-            let waits = state.spares.iter().position(|spare| spare.id() == me.id());
-            if state.ended || matches!(state.role, Role::Resting) {
-                state.threads -= 1;
-                return None;
-            }
-            if let Role::Vacant { doubtful: true } = state.role
-                && doubts > 0
-            {
-                // The handler may only have waited for the interpreter's lock, which this thread has.
-                doubts -= 1;
-                drop(state);
-                py.detach(|| thread::sleep(DOUBT));
-                state = self.lock();
+            let event = match self.next(&waker, member, turn, &mut delivery) {
+                Next::Event(event) => event,
+                Next::Nothing => return false,
+                Next::End => return true,
+            };
+            if matches!(event, Event::Message(_)) && self.silent.load(Ordering::Relaxed) {
                 continue;
             }
-            if let Role::Vacant { .. } = state.role {
-                if let Some(place) = waits {
-                    state.spares.swap_remove(place);
-                }
-                state.turn += 1;
-                state.role = Role::Calling { since: Instant::now(), blocks: false };
-                TURN.set((std::ptr::from_ref(self).addr(), state.turn));
-                return Some(state.turn);
+            let parts = matches!(event, Event::Disconnected(_));
+            delivery.get_or_insert_with(|| Delivery::new(owner.clone())).deliver(event);
+            if self.generation != process::generation() {
+                // A handler has forked, and this is the child: the rest is the parent's.
+                return false;
             }
-            if waits.is_none() {
-                if state.spares.len() >= SPARES {
-                    state.threads -= 1;
-                    return None;
-                }
-                state.spares.push(me.clone());
+            let mut state = self.lock();
+            if parts {
+                state.parting = false;
             }
-            drop(state);
-            py.detach(thread::park);
-            doubts = DOUBTS;
-            state = self.lock();
+            if state.turn != turn {
+                state.threads -= 1;
+                return false;
+            }
         }
     }
 
-    /// The next event, when it has arrived; `None` when the last was handled, or this thread is not needed
-    /// until there is another.
+    /// Takes the lead; `None` where nobody has to.
+    fn take_turn(&self, py: Python<'_>) -> Option<u64> {
+        let mut state = self.lock();
+        for _ in 0..DOUBTS {
+            let Role::Vacant { doubtful: true } = state.role else { break };
+            // The handler may only have waited for the interpreter's lock, which this thread has.
+            drop(state);
+            py.detach(|| thread::sleep(DOUBT));
+            state = self.lock();
+        }
+        if !matches!(state.role, Role::Vacant { .. }) {
+            state.threads -= 1;
+            return None;
+        }
+        state.turn += 1;
+        state.role = Role::Calling { since: Instant::now(), blocks: false };
+        Some(state.turn)
+    }
+
+    /// What is to be handled next.
     fn next<'py>(
         self: &Arc<Self>,
-        py: Python<'py>,
         waker: &Waker,
+        member: &Arc<Member>,
         turn: u64,
         delivery: &mut Option<Delivery<'py>>,
-    ) -> Option<Event> {
+    ) -> Next {
         let mut state = self.lock();
-        let until = Instant::now() + self.patience;
-        loop {
-            debug_assert_eq!(state.turn, turn, "one thread leads");
-            if let Some(event) = state.batch.pop_front() {
-                state.role = Role::Calling { since: Instant::now(), blocks: false };
-                state.parting = matches!(event, Event::Disconnected(_));
-                // What has arrived since the inbox was looked at has woken somebody already, and does not
-                // again.
-                if !state.batch.is_empty() || self.client.pending() > 0 {
-                    self.watch(&mut state);
-                }
-                return Some(event);
-            }
+        debug_assert_eq!(state.turn, turn, "one thread leads");
+        if state.batch.is_empty() {
             // What the user has changed since counts from here on.
             *delivery = None;
-            if self.refill(&mut state, waker) {
-                continue;
-            }
-            if state.ended {
+            let ended = self.refill(&mut state, waker);
+            if state.batch.is_empty() {
                 state.threads -= 1;
-                state.spares.drain(..).for_each(|spare| spare.unpark());
-                return None;
+                if !ended {
+                    state.role = Role::Resting;
+                    // Before anybody calls, so that nobody else is.
+                    self.threads.offer(member);
+                    return Next::Nothing;
+                }
+                state.role = Role::Over;
+                state.membership = None;
+                return Next::End;
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() && !self.silent.load(Ordering::Relaxed) {
-                state.role = Role::Resting;
-                state.threads -= 1;
-                state.spares.drain(..).for_each(|spare| spare.unpark());
-                return None;
-            }
-            state.role = Role::Waiting(thread::current());
-            drop(state);
-            py.detach(|| match left.is_zero() {
-                true => thread::park(),
-                false => thread::park_timeout(left),
-            });
-            state = self.lock();
         }
+        let event = state.batch.pop_front().expect("there is one at least");
+        state.role = Role::Calling { since: Instant::now(), blocks: false };
+        state.parting = matches!(event, Event::Disconnected(_));
+        // What has arrived since the inbox was looked at has woken somebody already, and does not again.
+        if !state.batch.is_empty() || self.client.pending() > 0 {
+            self.watch(&mut state);
+        }
+        Next::Event(event)
     }
 
-    /// Takes what has arrived, a batch at most. This is woken when more arrives.
+    /// Takes what has arrived, a batch at most. This is woken when more arrives. Says whether nothing comes
+    /// any more.
     fn refill(&self, state: &mut State, waker: &Waker) -> bool {
-        let mut events = vec![];
+        let (mut events, mut ended) = (vec![], false);
         let cx = Context::from_waker(waker);
         while events.len() < BATCH {
             let limit = BATCH - events.len();
             match self.client.poll_next_many(&cx, &mut events, limit) {
                 Poll::Ready(0) => {
-                    state.ended = events.is_empty();
+                    ended = true;
                     break;
                 }
                 Poll::Ready(_) => {}
@@ -308,12 +298,7 @@ impl Dispatch {
             let _ = self.client.poll_next_many(&cx, &mut events, 0);
         }
         state.batch.extend(events);
-        !state.batch.is_empty()
-    }
-
-    /// Whether another thread leads by now.
-    fn is_deposed(&self, turn: u64) -> bool {
-        self.lock().turn != turn
+        ended
     }
 
     /// Something waits behind a handler: a task sees to it that it does not wait for long.
@@ -357,55 +342,61 @@ impl Dispatch {
             *before &= doubtful;
             return;
         }
-        if let Some(spare) = state.spares.pop() {
-            state.role = Role::Vacant { doubtful };
-            spare.unpark();
+        // A leader that has returned is none of those who may block.
+        if state.threads >= MAX_THREADS && !matches!(state.role, Role::Resting) {
             return;
         }
-        if state.threads >= MAX_THREADS {
-            return;
-        }
-        let rested = matches!(state.role, Role::Resting);
         state.role = Role::Vacant { doubtful };
         state.threads += 1;
-        let dispatch = self.clone();
-        self.runtime.spawn_blocking(move || {
-            let started = process::visit(|py| {
-                let owner = dispatch.owner.bind(py);
-                let started = owner.call_method0(intern!(py, "_start_dispatcher"));
-                if let Err(error) = &started {
-                    error.clone_ref(py).write_unraisable(py, Some(owner));
-                }
-                started.is_ok()
-            });
-            if started == Some(true) {
-                return;
-            }
-            let mut state = dispatch.lock();
-            state.threads -= 1;
-            // Otherwise, the leader goes on when its handler has returned.
-            if rested && matches!(state.role, Role::Vacant { .. }) {
-                state.role = Role::Resting;
-                drop(state);
-                if started.is_some() {
-                    dispatch.try_again();
-                }
-            }
-        });
-    }
-
-    /// No thread could be started, and nobody else is there.
-    fn try_again(self: &Arc<Self>) {
-        let dispatch = self.clone();
-        self.runtime.spawn(async move {
-            tokio::time::sleep(RETRY).await;
-            dispatch.wake_by_ref();
-        });
+        self.threads.call(self.clone());
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Work for Dispatch {
+    fn run(self: Arc<Self>, py: Python<'_>, member: &Arc<Member>) {
+        let Some(turn) = self.take_turn(py) else { return };
+        SERVING.set(Some(Serving { dispatch: self.clone(), turn }));
+        let ended = self.lead(py, member, turn);
+        SERVING.set(None);
+        let owner = self.owner.bind(py);
+        if ended && let Err(error) = owner.call_method0(intern!(py, "_handle_end")) {
+            error.write_unraisable(py, Some(owner));
+        }
+    }
+}
+
+/// Whether the calling thread runs handlers.
+#[pyfunction]
+pub(super) fn runs_handlers() -> bool {
+    serving().is_some()
+}
+
+/// A handler on the calling thread, if it runs any, is about to wait for something.
+#[pyfunction]
+pub(super) fn handler_blocks() {
+    if let Some((dispatch, turn)) = serving() {
+        dispatch.handler_blocks(turn);
+    }
+}
+
+/// What the handler on the calling thread has waited for is there.
+#[pyfunction]
+pub(super) fn handler_goes_on() {
+    if let Some((dispatch, turn)) = serving() {
+        dispatch.handler_goes_on(turn);
+    }
+}
+
+/// Whose handlers run on this thread, and the turn. What was left in the parent of a fork counts no more.
+fn serving() -> Option<(Arc<Dispatch>, u64)> {
+    SERVING.with_borrow(|serving| {
+        let Serving { dispatch, turn } = serving.as_ref()?;
+        (dispatch.generation == process::generation()).then(|| (dispatch.clone(), *turn))
+    })
 }
 
 /// Something has arrived. Runs on the network thread.
@@ -417,12 +408,9 @@ impl Wake for Dispatch {
     fn wake_by_ref(self: &Arc<Self>) {
         let mut state = self.lock();
         match &state.role {
-            Role::Waiting(leader) => leader.unpark(),
-            Role::Calling { blocks: true, .. } => self.hand_over(&mut state, false),
+            Role::Resting | Role::Calling { blocks: true, .. } => self.hand_over(&mut state, false),
             Role::Calling { blocks: false, .. } => self.watch(&mut state),
-            Role::Resting if self.silent.load(Ordering::Relaxed) => {}
-            Role::Resting => self.hand_over(&mut state, false),
-            Role::Vacant { .. } => {}
+            Role::Vacant { .. } | Role::Over => {}
         }
     }
 }
@@ -440,12 +428,6 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// interpreter's lock, in case it only waits for that.
 const DOUBTS: u32 = 3;
 const DOUBT: Duration = Duration::from_millis(5);
-
-/// How soon a thread is started where that has failed.
-const RETRY: Duration = Duration::from_millis(200);
-
-/// Threads that are kept, having led, to lead again.
-const SPARES: usize = 1;
 
 /// Handlers of one client that may block at the same time. What comes after them waits then.
 const MAX_THREADS: usize = 1024;

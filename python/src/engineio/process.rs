@@ -24,15 +24,34 @@ pub(super) fn generation() -> u32 {
 /// Python takes a thread that is within the interpreter when that has ended out of it by force, through
 /// frames of Rust that do not bear it. So the end of the program waits for visitors.
 pub(super) fn visit<R>(function: impl FnOnce(Python<'_>) -> R) -> Option<R> {
-    VISITORS.fetch_add(1, Ordering::SeqCst);
-    let _leaving = Leaving;
+    let _visit = Visit::begin();
     if IS_CLOSED.load(Ordering::SeqCst) { None } else { Python::try_attach(function) }
 }
 
-/// A visitor, whatever becomes of it.
-struct Leaving;
+/// A thread of Python that has waited outside of the interpreter is about to go back, and has when it drops
+/// what this returns. Does not return where the program ends.
+pub(super) fn go_back() -> Visit {
+    let visit = Visit::begin();
+    if IS_CLOSED.load(Ordering::SeqCst) {
+        drop(visit);
+        loop {
+            thread::park();
+        }
+    }
+    visit
+}
 
-impl Drop for Leaving {
+/// A visitor, whatever becomes of it.
+pub(super) struct Visit;
+
+impl Visit {
+    fn begin() -> Self {
+        VISITORS.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for Visit {
     fn drop(&mut self) {
         VISITORS.fetch_sub(1, Ordering::SeqCst);
     }

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::sync::oneshot;
 
-use super::bell::Bell;
+use super::bell::Rope;
 
 /// Requests on their way from the network thread to threads or tasks of Python.
 #[pyclass(frozen, module = "heartwire._native")]
@@ -22,7 +22,7 @@ struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     /// Where an event loop is told that a request waits.
-    bell: Option<Arc<Bell>>,
+    rope: Option<Arc<Rope>>,
 }
 
 #[derive(Default)]
@@ -56,8 +56,8 @@ impl Requester for Requests {
         }
         drop(queue);
         self.0.arrived.notify_one();
-        if let Some(bell) = &self.0.bell {
-            bell.ring();
+        if let Some(rope) = &self.0.rope {
+            rope.ring();
         }
         Box::pin(async {
             answered.await.unwrap_or_else(|_| Err("the request was not sent".into()))
@@ -99,8 +99,8 @@ impl Requests {
 }
 
 impl Requests {
-    pub(super) fn new(bell: Option<Arc<Bell>>) -> Self {
-        Self(Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new(), bell }))
+    pub(super) fn new(rope: Option<Arc<Rope>>) -> Self {
+        Self(Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new(), rope }))
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -8,6 +8,7 @@ import threading
 import time
 
 from heartwire import engineio
+from heartwire.engineio import _threads
 
 TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]
 URL, NUMBER = sys.argv[2], int(sys.argv[3])
@@ -54,14 +55,14 @@ def blocked():
 
 def starting():
     """The network wants another thread for handlers, for which it uses the interpreter, when that ends."""
-    client, reached, original = connected(), threading.Event(), engineio.Client._start_dispatcher
+    client, reached, original = connected(), threading.Event(), _threads.start
 
-    def start_slowly(client, session):
+    def start_slowly():
         reached.set()
         time.sleep(0.05)
-        original(client, session)
+        original()
 
-    engineio.Client._start_dispatcher = start_slowly
+    _threads.start = start_slowly
     never = client.create_event()
     client.on("message", lambda data: never.wait())
     client.send("x")

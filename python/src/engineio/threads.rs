@@ -1,0 +1,351 @@
+//! The threads of Python that run handlers. They belong to the process: each serves whichever client has
+//! something to handle, and then the next.
+//!
+//! ```text
+//! Idle (asleep until a client calls) ──► Serving (a client's handlers run)
+//!   │   ▲                                    │
+//!   │   └────────────(nobody waits)──────────┘
+//!   └─(for long, or no client is left)─► gone
+//! ```
+//!
+//! A client to which nothing comes has no thread: programs may have thousands of them. Where a client calls
+//! and no thread is idle, one is started, and that one sees to the next: handlers that block keep nobody
+//! waiting, and a crowd of quick ones does not make a crowd of threads.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use tokio::runtime::Handle;
+
+use super::process;
+
+/// What a thread is called for.
+pub(super) trait Work: Send + Sync {
+    /// Handles what there is to handle, on the thread that `member` is.
+    fn run(self: Arc<Self>, py: Python<'_>, member: &Arc<Member>);
+}
+
+/// The threads of a process.
+pub(super) struct Threads {
+    runtime: Handle,
+    state: Mutex<State>,
+    /// A thread has returned from a client.
+    returned: Condvar,
+    /// The process that they belong to.
+    generation: u32,
+}
+
+struct State {
+    /// Who has called, and nobody has come yet.
+    calls: VecDeque<Arc<dyn Work>>,
+    /// All threads.
+    members: Vec<Arc<Member>>,
+    /// Those without work. The one that had some last is the last.
+    idle: Vec<Arc<Member>>,
+    /// Whether one is on its way.
+    starting: bool,
+    /// Clients that are not at their end.
+    clients: usize,
+    /// Callers of `await_return`.
+    awaiting: usize,
+}
+
+/// One thread.
+pub(super) struct Member {
+    thread: Thread,
+    /// The same, as Python has it.
+    object: Py<PyAny>,
+    /// The address of whom it serves; zero for nobody.
+    serves: AtomicUsize,
+    /// Whether it is one of those without work.
+    is_idle: AtomicBool,
+}
+
+/// A client that may call. While there is one, a thread is there for it.
+pub(super) struct Membership(Arc<Threads>);
+
+impl Threads {
+    /// Those of this process.
+    pub(super) fn of_process(_: Python<'_>, runtime: &Handle) -> Arc<Self> {
+        let mut threads = lock();
+        if let Some(threads) = threads.as_ref().filter(|threads| threads.is_of_process()) {
+            return threads.clone();
+        }
+        let state = State {
+            calls: VecDeque::new(),
+            members: vec![],
+            idle: vec![],
+            starting: false,
+            clients: 0,
+            awaiting: 0,
+        };
+        let made = Arc::new(Self {
+            runtime: runtime.clone(),
+            state: Mutex::new(state),
+            returned: Condvar::new(),
+            generation: process::generation(),
+        });
+        // What the parent of a fork has cannot be dropped: its locks may be held.
+        std::mem::forget(threads.replace(made.clone()));
+        made
+    }
+
+    /// A client begins. The first one starts a thread, and finds out if there can be none.
+    pub(super) fn join(self: &Arc<Self>, py: Python<'_>) -> PyResult<Membership> {
+        let mut state = self.lock();
+        state.clients += 1;
+        let membership = Membership(self.clone());
+        if state.members.is_empty() && !state.starting {
+            state.starting = true;
+            drop(state);
+            if let Err(error) = start(py) {
+                self.lock().starting = false;
+                return Err(error);
+            }
+        }
+        Ok(membership)
+    }
+
+    /// Has a thread come for `work`.
+    pub(super) fn call(self: &Arc<Self>, work: Arc<dyn Work>) {
+        let mut state = self.lock();
+        state.calls.push_back(work);
+        let member = state.idle.pop();
+        match &member {
+            Some(member) => member.is_idle.store(false, Ordering::Relaxed),
+            None => self.start_another(&mut state),
+        }
+        drop(state);
+        if let Some(member) = member {
+            member.thread.unpark();
+        }
+    }
+
+    /// The thread that `member` is has nothing left to do where it is, and comes when it is called.
+    pub(super) fn offer(&self, member: &Arc<Member>) {
+        self.lock().offer(member);
+    }
+
+    /// Waits until no other thread serves `work`, until the deadline at most. Says whether that is so.
+    pub(super) fn await_return(&self, work: &Arc<impl Work>, deadline: Instant) -> bool {
+        let (address, me) = (address(&**work), thread::current().id());
+        let serves = |member: &Arc<Member>| {
+            member.serves.load(Ordering::Relaxed) == address && member.thread.id() != me
+        };
+        let mut state = self.lock();
+        state.awaiting += 1;
+        let outcome = loop {
+            if !state.members.iter().any(serves) {
+                break true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break false;
+            }
+            let waited = self.returned.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        };
+        state.awaiting -= 1;
+        outcome
+    }
+
+    /// What a thread does.
+    fn serve(self: &Arc<Self>, py: Python<'_>, object: Py<PyAny>, patience: Duration) {
+        let me = Arc::new(Member {
+            thread: thread::current(),
+            object,
+            serves: AtomicUsize::new(0),
+            is_idle: AtomicBool::new(false),
+        });
+        let mut state = self.lock();
+        state.starting = false;
+        state.members.push(me.clone());
+        loop {
+            if let Some(work) = state.calls.pop_front() {
+                state.withdraw(&me);
+                if !state.calls.is_empty() && state.idle.is_empty() {
+                    self.start_another(&mut state);
+                }
+                me.serves.store(address(&*work), Ordering::Relaxed);
+                drop(state);
+                work.clone().run(py, &me);
+                if !self.is_of_process() {
+                    // A handler has forked, and this is the child: the rest is the parent's.
+                    std::mem::forget(work);
+                    return;
+                }
+                drop(work);
+                state = self.lock();
+                me.serves.store(0, Ordering::Relaxed);
+                if state.awaiting > 0 {
+                    self.returned.notify_all();
+                }
+            } else if state.clients == 0 {
+                break;
+            } else {
+                state.offer(&me);
+                drop(state);
+                let (called, visit) = py.detach(|| (self.rest(&me, patience), process::go_back()));
+                drop(visit);
+                state = self.lock();
+                if !called {
+                    break;
+                }
+            }
+        }
+        state.withdraw(&me);
+        state.members.retain(|member| !Arc::ptr_eq(member, &me));
+    }
+
+    /// Sleeps until somebody calls: nobody does where this returns `false`.
+    fn rest(&self, me: &Arc<Member>, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let mut state = self.lock();
+            if !me.is_idle.load(Ordering::Relaxed) {
+                return true;
+            }
+            // One stays, for who calls next.
+            if left.is_zero() && state.idle.len() > 1 {
+                state.withdraw(me);
+                return false;
+            }
+            drop(state);
+            match left.is_zero() {
+                true => thread::park(),
+                false => thread::park_timeout(left),
+            }
+        }
+    }
+
+    /// Starts a thread, unless one is on its way: that one looks whether it is enough.
+    fn start_another(self: &Arc<Self>, state: &mut State) {
+        if state.starting {
+            return;
+        }
+        state.starting = true;
+        let threads = self.clone();
+        self.runtime.spawn_blocking(move || {
+            let started = process::visit(|py| {
+                let started = start(py);
+                if let Err(error) = &started {
+                    error.clone_ref(py).write_unraisable(py, None);
+                }
+                started.is_ok()
+            });
+            if started != Some(true) {
+                threads.lock().starting = false;
+            }
+            if started == Some(false) {
+                threads.try_again();
+            }
+        });
+    }
+
+    /// No thread could be started.
+    fn try_again(self: &Arc<Self>) {
+        let threads = self.clone();
+        self.runtime.spawn(async move {
+            tokio::time::sleep(RETRY).await;
+            let mut state = threads.lock();
+            if !state.calls.is_empty() {
+                threads.start_another(&mut state);
+            }
+        });
+    }
+
+    fn is_of_process(&self) -> bool {
+        self.generation == process::generation()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn offer(&mut self, member: &Arc<Member>) {
+        if !member.is_idle.swap(true, Ordering::Relaxed) {
+            self.idle.push(member.clone());
+        }
+    }
+
+    fn withdraw(&mut self, member: &Arc<Member>) {
+        if member.is_idle.swap(false, Ordering::Relaxed) {
+            self.idle.retain(|other| !Arc::ptr_eq(other, member));
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let threads = &self.0;
+        if !threads.is_of_process() {
+            return;
+        }
+        let mut state = threads.lock();
+        state.clients -= 1;
+        if state.clients == 0 {
+            for member in std::mem::take(&mut state.idle) {
+                member.is_idle.store(false, Ordering::Relaxed);
+                member.thread.unpark();
+            }
+        }
+    }
+}
+
+/// Serves clients, on a thread of Python, which is `thread` there. Returns when nobody needs it any more:
+/// when no client is left, or when it has been one of several that were idle for `patience` seconds.
+#[pyfunction]
+pub(super) fn serve(py: Python<'_>, thread: Py<PyAny>, patience: f64) {
+    if let Some(threads) = existing(py) {
+        let patience = Duration::try_from_secs_f64(patience).unwrap_or(FAR).min(FAR);
+        threads.serve(py, thread, patience);
+    }
+}
+
+/// Threads that serve somebody; `None` where there are clients for which the others wait.
+#[pyfunction]
+pub(super) fn busy_threads(py: Python<'_>) -> Option<Vec<Py<PyAny>>> {
+    let threads = existing(py)?;
+    let state = threads.lock();
+    let busy = |member: &&Arc<Member>| member.serves.load(Ordering::Relaxed) != 0;
+    let objects = state.members.iter().filter(busy).map(|member| member.object.clone_ref(py));
+    (state.clients == 0).then(|| objects.collect())
+}
+
+/// The threads of this process, if it has had any.
+fn existing(_: Python<'_>) -> Option<Arc<Threads>> {
+    lock().as_ref().filter(|threads| threads.is_of_process()).cloned()
+}
+
+fn lock() -> MutexGuard<'static, Option<Arc<Threads>>> {
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts a thread of Python that calls `serve`.
+fn start(py: Python<'_>) -> PyResult<()> {
+    py.import(intern!(py, "heartwire.engineio._threads"))?.call_method0(intern!(py, "start"))?;
+    Ok(())
+}
+
+/// What tells one from another.
+fn address<T: ?Sized>(work: &T) -> usize {
+    std::ptr::from_ref(work).cast::<()>().addr()
+}
+
+/// Those of this process, or of the one that it was forked from. Only who has Python's lock takes this one, so
+/// that nobody holds it when a thread forks.
+static THREADS: Mutex<Option<Arc<Threads>>> = Mutex::new(None);
+
+/// How soon a thread is started where that has failed.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Nobody is more patient.
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
