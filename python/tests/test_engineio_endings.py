@@ -15,7 +15,7 @@ import weakref
 import pytest
 
 from heartwire import _native, engineio
-from heartwire.engineio import _session, base_client, packet
+from heartwire.engineio import _session, base_client, exceptions, packet
 
 
 class Interrupted(BaseException):
@@ -911,6 +911,31 @@ def test_handler_thread_that_cannot_be_started(server, monkeypatch):
     client.connect(server.url)
     assert echoes(client)
     client.disconnect()
+
+
+@pytest.mark.parametrize("abort", [False, True])
+def test_async_disconnect_in_the_connect_handler(server, abort):
+    """There is an end to wait for, though handlers of messages have not begun."""
+
+    async def all_is_left():
+        while base_client.watches:
+            await asyncio.sleep(0.001)
+
+    async def run():
+        client = engineio.AsyncClient(close_timeout=1e6)
+
+        @client.on("connect")
+        async def on_connect():
+            await client.send("x")
+            await client.disconnect(abort)
+
+        assert await asyncio.wait_for(client.connect(server.url, transports=["websocket"]), 60)
+        assert client.state == "disconnected"
+        await asyncio.wait_for(all_is_left(), 60)
+        with pytest.raises(exceptions.SocketIsClosedError):
+            await client.send("x")
+
+    asyncio.run(run())
 
 
 def test_ctrl_c_disconnects_async_clients_in_every_event_loop(server):

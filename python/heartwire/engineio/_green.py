@@ -13,7 +13,9 @@ running: its thread goes on with it, and another thread takes what comes next.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import itertools
 import os
 import threading
 import time
@@ -78,6 +80,10 @@ class Green:
         self._select = importlib.import_module(_SELECTS[library]).select
         self._sleep = importlib.import_module(library).sleep
         self._keeper = _session.Waiting(client, session)
+        self._process = os.getpid()
+        #: Threads of the connection, and how many there were.
+        self._threads: list[threading.Thread] = []
+        self._numbers = itertools.count(1)
         #: What follows has changed.
         self._changed = threading.Condition()
         self._has_rung = False
@@ -114,10 +120,16 @@ class Green:
             self._sleep(_STEP)
         return True
 
-    def join(self, threads: list[threading.Thread], seconds: float) -> None:
-        """Waits for threads, as `join()` of all libraries does not."""
+    def has_threads(self) -> bool:
+        """Whether there is a thread that handles what comes, and finds the end."""
+        return bool(self._threads)
+
+    def join(self, seconds: float) -> None:
+        """Waits for the other threads, as `join()` of all libraries does not."""
         deadline = time.monotonic() + seconds
-        while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+        me = threading.current_thread()
+        others = [thread for thread in self._threads if thread is not me]
+        while any(thread.is_alive() for thread in others) and time.monotonic() < deadline:
             self._sleep(_STEP)
 
     def send_patiently(self, data: Any) -> int:
@@ -136,14 +148,13 @@ class Green:
 
     def begin(self) -> None:
         """Handlers are called from now on."""
-        self._session.handlers = _session.Handlers(self._client, self._session)
         # That it has gone is waited for from now on.
-        self._session.threads.append(self._listener)
+        self._threads.append(self._listener)
         self._start(self._dispatch, "dispatcher")
 
     def is_mine(self) -> bool:
         """Whether the calling thread runs a handler of the connection."""
-        turn = getattr(_session.serving, "native", None)
+        turn = getattr(_session.serving, "turn", None)
         return isinstance(turn, Turn) and turn.green is self
 
     def end(self) -> None:
@@ -167,26 +178,30 @@ class Green:
             try:
                 target()
             finally:
-                self._session.forget_thread(threading.current_thread())
+                self._forget(threading.current_thread())
 
-        number = next(self._session.started)
+        number = next(self._numbers)
         thread = threading.Thread(target=run, name=f"heartwire-{name}-{number}", daemon=True)
-        self._session.threads.append(thread)
+        self._threads.append(thread)
         try:
             thread.start()
         except BaseException:
-            self._session.forget_thread(thread)
+            self._forget(thread)
             raise
+
+    def _forget(self, thread: threading.Thread) -> None:
+        with contextlib.suppress(ValueError):
+            self._threads.remove(thread)
 
     def _is_elsewhere(self) -> bool:
         """Whether this is the child of a fork, which has none of its parent's connections."""
-        return self._session.process != os.getpid()
+        return self._process != os.getpid()
 
     def _await_bell(self) -> None:
-        self._select([self._native.descriptor()], [], [])
+        self._select([self._session.bell.descriptor()], [], [])
 
     def _hear(self) -> None:
-        self._native.heard()
+        self._session.bell.heard()
         requests = self._native.requests
         while requests is not None and (exchange := requests.take_now()) is not None:
             _sending.send_in_thread(self._client, self._session.http, exchange)
@@ -251,11 +266,11 @@ class Green:
         """What a thread that calls handlers does."""
         while (taken := self._take()) is not None:
             (name, what), turn = taken
-            _session.serving.native = turn
+            _session.serving.turn = turn
             try:
                 self._client._handle_arrived(self._session, name, what)
             finally:
-                _session.serving.native = None
+                _session.serving.turn = None
                 with self._changed:
                     if self._turn is turn:
                         self._turn = None

@@ -337,21 +337,33 @@ def _no_sink() -> None:
 @contextlib.contextmanager
 def waiting() -> Iterator[None]:
     """What happens within waits, perhaps for another handler of the client that this thread serves."""
-    if not _native.runs_handlers():
+    turn = getattr(serving, "turn", None)
+    if turn is not None:
+        turn.handler_blocks()
+    elif _native.runs_handlers():
+        _native.handler_blocks()
+    else:
         yield
         return
-    _native.handler_blocks()
     try:
         yield
     finally:
-        _native.handler_goes_on()
+        if turn is not None:
+            turn.handler_goes_on()
+        else:
+            _native.handler_goes_on()
+
+
+def runs_handlers() -> bool:
+    """Whether the calling thread runs a handler."""
+    return getattr(serving, "turn", None) is not None or _native.runs_handlers()
 
 
 class Event(threading.Event):
     """An event that a handler may wait for, though other handlers set it."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        if self.is_set() or not _native.runs_handlers():
+        if self.is_set() or not runs_handlers():
             return super().wait(timeout)
         with waiting():
             return super().wait(timeout)
@@ -364,7 +376,7 @@ class Queue(queue.Queue[Any]):
     Empty = queue.Empty
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        if not block or not _native.runs_handlers():
+        if not block or not runs_handlers():
             return super().get(block, timeout)
         with waiting():
             return super().get(block, timeout)

@@ -21,16 +21,6 @@ _numbers = itertools.count(1)
 _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
-def check() -> None:
-    """Refuses threads that are none: who waits for the network in one keeps all the others waiting too."""
-    library = threading.get_ident.__module__.partition(".")[0]
-    if library != "_thread":
-        raise RuntimeError(
-            f"{library} has replaced threads, and what waits for the network would wait for ever: "
-            f"let it patch everything but threads, as by patch_all(thread=False) of gevent"
-        )
-
-
 def start() -> None:
     """Starts a thread. The native part asks for that, when all that there are have something to do."""
     if sys.is_finalizing():

@@ -256,6 +256,12 @@ class _Session:
         """Waits for the end of the connection, as nothing else can be done. Says whether it has ended."""
         return self.native.closed(seconds)
 
+    def await_end(self) -> None:
+        """Looks for the end, though handlers may not have begun: that of connecting may disconnect."""
+        if not self.begins:
+            self.begins = True
+            self.look()
+
     def leave(self) -> None:
         """Nothing more is wanted of the connection."""
         self.is_left = True
@@ -690,6 +696,7 @@ class AsyncClient(base_client.BaseClient):
                     with contextlib.suppress(asyncio.TimeoutError):
                         await asyncio.wait_for(self._release(session), self.close_timeout + 1)
                 session.native.close(not abort)
+                session.await_end()
                 if not abort:
                     session.await_no_more()
                     with contextlib.suppress(asyncio.TimeoutError):

@@ -93,6 +93,8 @@ def _finish() -> None:
 
 def _after_fork() -> None:
     """The child of a fork has none of its parent's connections. Their handlers are not called."""
+    # The green thread that has forked may have been within a handler.
+    _session.serving.turn = None
     for client in connected_clients:
         client._session = None
         client._reset()
