@@ -8,9 +8,9 @@
 //!   └─(for long, or no client is left)─► gone
 //! ```
 //!
-//! A client to which nothing comes has no thread: programs may have thousands of them. Where a client calls
-//! and no thread is idle, one is started, and that one sees to the next: handlers that block keep nobody
-//! waiting, and a crowd of quick ones does not make a crowd of threads.
+//! A client to which nothing comes has no thread: programs may have thousands of them. Where more call than
+//! threads are on their way, an idle one is woken, or one is started, and that one sees to the next: handlers
+//! that block keep nobody waiting, and a crowd of quick ones does not make a crowd of threads.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -45,8 +45,10 @@ struct State {
     calls: VecDeque<Arc<dyn Work>>,
     /// All threads.
     members: Vec<Arc<Member>>,
-    /// Those without work. The one that had some last is the last.
+    /// Those without work that nobody has woken. The one that had some last is the last.
     idle: Vec<Arc<Member>>,
+    /// How many were woken and are not there yet: each takes a call, whosever it is.
+    woken: usize,
     /// Whether one is on its way.
     starting: bool,
     /// Clients that are not at their end.
@@ -64,6 +66,8 @@ pub(super) struct Member {
     serves: AtomicUsize,
     /// Whether it is one of those without work.
     is_idle: AtomicBool,
+    /// Whether it was woken.
+    is_woken: AtomicBool,
 }
 
 /// A client that may call. While there is one, a thread is there for it.
@@ -80,6 +84,7 @@ impl Threads {
             calls: VecDeque::new(),
             members: vec![],
             idle: vec![],
+            woken: 0,
             starting: false,
             clients: 0,
             awaiting: 0,
@@ -115,10 +120,9 @@ impl Threads {
     pub(super) fn call(self: &Arc<Self>, work: Arc<dyn Work>) {
         let mut state = self.lock();
         state.calls.push_back(work);
-        let member = state.idle.pop();
-        match &member {
-            Some(member) => member.is_idle.store(false, Ordering::Relaxed),
-            None => self.start_another(&mut state),
+        let member = if state.lacks_threads() { state.wake() } else { None };
+        if state.lacks_threads() {
+            self.start_another(&mut state);
         }
         drop(state);
         if let Some(member) = member {
@@ -161,14 +165,15 @@ impl Threads {
             object,
             serves: AtomicUsize::new(0),
             is_idle: AtomicBool::new(false),
+            is_woken: AtomicBool::new(false),
         });
         let mut state = self.lock();
         state.starting = false;
         state.members.push(me.clone());
         loop {
+            state.arrive(&me);
             if let Some(work) = state.calls.pop_front() {
-                state.withdraw(&me);
-                if !state.calls.is_empty() && state.idle.is_empty() {
+                if state.lacks_threads() {
                     self.start_another(&mut state);
                 }
                 me.serves.store(address(&*work), Ordering::Relaxed);
@@ -190,30 +195,29 @@ impl Threads {
             } else {
                 state.offer(&me);
                 drop(state);
-                let (called, visit) = py.detach(|| (self.rest(&me, patience), process::go_back()));
+                let (woken, visit) = py.detach(|| (self.rest(&me, patience), process::go_back()));
                 drop(visit);
                 state = self.lock();
-                if !called {
+                if !woken {
                     break;
                 }
             }
         }
-        state.withdraw(&me);
         state.members.retain(|member| !Arc::ptr_eq(member, &me));
     }
 
-    /// Sleeps until somebody calls: nobody does where this returns `false`.
+    /// Sleeps until it is woken, and returns `true`, or nobody needs it.
     fn rest(&self, me: &Arc<Member>, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let mut state = self.lock();
-            if !me.is_idle.load(Ordering::Relaxed) {
+            if me.is_woken.load(Ordering::Relaxed) {
                 return true;
             }
             // One stays, for who calls next.
             if left.is_zero() && state.idle.len() > 1 {
-                state.withdraw(me);
+                state.arrive(me);
                 return false;
             }
             drop(state);
@@ -270,15 +274,33 @@ impl Threads {
 }
 
 impl State {
+    /// Whether more have called than there are threads on their way.
+    fn lacks_threads(&self) -> bool {
+        self.calls.len() > self.woken + usize::from(self.starting)
+    }
+
+    /// Takes one of those without work, which has to be unparked.
+    fn wake(&mut self) -> Option<Arc<Member>> {
+        let member = self.idle.pop()?;
+        member.is_idle.store(false, Ordering::Relaxed);
+        member.is_woken.store(true, Ordering::Relaxed);
+        self.woken += 1;
+        Some(member)
+    }
+
     fn offer(&mut self, member: &Arc<Member>) {
         if !member.is_idle.swap(true, Ordering::Relaxed) {
             self.idle.push(member.clone());
         }
     }
 
-    fn withdraw(&mut self, member: &Arc<Member>) {
+    /// The thread is awake, whether somebody has woken it or not.
+    fn arrive(&mut self, member: &Arc<Member>) {
         if member.is_idle.swap(false, Ordering::Relaxed) {
             self.idle.retain(|other| !Arc::ptr_eq(other, member));
+        }
+        if member.is_woken.swap(false, Ordering::Relaxed) {
+            self.woken -= 1;
         }
     }
 }
@@ -291,11 +313,10 @@ impl Drop for Membership {
         }
         let mut state = threads.lock();
         state.clients -= 1;
-        if state.clients == 0 {
-            for member in std::mem::take(&mut state.idle) {
-                member.is_idle.store(false, Ordering::Relaxed);
-                member.thread.unpark();
-            }
+        while state.clients == 0
+            && let Some(member) = state.wake()
+        {
+            member.thread.unpark();
         }
     }
 }
