@@ -121,23 +121,30 @@ pub(super) struct Polling {
     answers: Vec<Answer>,
     /// The GET that waits.
     pub(super) poll_waker: Option<Waker>,
+    /// Behind a pointer: most sessions only poll.
+    visitors: Option<Box<Visitors>>,
+    /// Whether the user's code handles the messages of a POST.
+    pub(super) dispatching: bool,
+    /// When the session's task has set its clock.
+    pub(super) armed: Option<Instant>,
+    /// What has ended the session, in words.
+    detail: Option<Box<Cow<'static, str>>>,
+    course: Course,
+    /// Messages that were taken for a GET which did not stay for them.
+    undelivered: usize,
+    /// Messages of the last answer: that it has arrived is known from the next GET.
+    pub(super) unconfirmed: usize,
+}
+
+/// Who comes besides the GET that waits, and may wait, too.
+#[derive(Default)]
+pub(super) struct Visitors {
     /// The POST that ends the session, and lets a GET that is on its way arrive first.
     pub(super) leave_waker: Option<Waker>,
     /// What the probing WebSocket has to do.
     pub(super) probe_orders: Vec<ProbeOrder>,
     /// The probing WebSocket.
     pub(super) probe_waker: Option<Waker>,
-    /// Whether the user's code handles the messages of a POST.
-    pub(super) dispatching: bool,
-    /// When the session's task has set its clock.
-    pub(super) armed: Option<Instant>,
-    /// What has ended the session, in words.
-    detail: Option<Cow<'static, str>>,
-    course: Course,
-    /// Messages that were taken for a GET which did not stay for them.
-    undelivered: usize,
-    /// Messages of the last answer: that it has arrived is known from the next GET.
-    pub(super) unconfirmed: usize,
 }
 
 /// The answer to a GET.
@@ -178,9 +185,7 @@ impl Polling {
             session,
             answers: vec![],
             poll_waker: None,
-            leave_waker: None,
-            probe_orders: vec![],
-            probe_waker: None,
+            visitors: None,
             dispatching: false,
             armed: None,
             detail: None,
@@ -188,6 +193,17 @@ impl Polling {
             undelivered: 0,
             unconfirmed: 0,
         }
+    }
+
+    /// Who comes besides the GET that waits.
+    pub(super) fn visitors(&mut self) -> &mut Visitors {
+        self.visitors.get_or_insert_default()
+    }
+
+    /// Lets the POST go on that ends the session: a GET has come.
+    pub(super) fn let_leave(&mut self) {
+        let waker = self.visitors.as_mut().and_then(|visitors| visitors.leave_waker.take());
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Carries out the session's orders. Call it after telling the session anything.
@@ -253,7 +269,7 @@ impl Polling {
         }
         match std::mem::replace(&mut self.course, Course::Told) {
             Course::Ended(reason) => {
-                let detail = self.detail.take();
+                let detail = self.detail.take().map(|detail| *detail);
                 // Who leaves, or is told to, has heard enough.
                 let unconfirmed = if reason.is_asked_for() { 0 } else { self.unconfirmed };
                 Some(End { reason, detail, undelivered: self.undelivered + unconfirmed })
@@ -268,7 +284,7 @@ impl Polling {
     /// Says in words what has ended the session just now, if it has. The first word counts.
     pub(super) fn explain(&mut self, detail: impl Into<Cow<'static, str>>) {
         if self.session.is_closed() && self.detail.is_none() {
-            self.detail = Some(detail.into());
+            self.detail = Some(Box::new(detail.into()));
         }
     }
 
@@ -278,8 +294,9 @@ impl Polling {
     }
 
     fn order_probe(&mut self, order: ProbeOrder) {
-        self.probe_orders.push(order);
-        self.probe_waker.take().into_iter().for_each(Waker::wake);
+        let Visitors { probe_orders, probe_waker, .. } = self.visitors();
+        probe_orders.push(order);
+        probe_waker.take().into_iter().for_each(Waker::wake);
     }
 }
 
@@ -305,7 +322,7 @@ mod tests {
         polling.session.handle_probe_text(now, probe, "2probe");
         polling.session.handle_probe_text(now, probe, "5");
         assert!(polling.drive(now, &mailbox).is_none());
-        assert!(matches!(polling.probe_orders.last(), Some(ProbeOrder::TakeOver)));
+        assert!(matches!(polling.visitors().probe_orders.last(), Some(ProbeOrder::TakeOver)));
         mailbox.push(Outgoing::Message(Message::from("hello"))).unwrap();
         // By a request that is under way, or the clock.
         assert!(polling.drive(now, &mailbox).is_none());

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, Waker, ready};
+use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
@@ -45,7 +45,7 @@ fn begin(
     wait: impl FnOnce(&Polling) -> Option<Stage>,
 ) -> Result<Stage, Refusal> {
     let result = tell(server, shared, |polling, now| {
-        polling.leave_waker.take().into_iter().for_each(Waker::wake);
+        polling.let_leave();
         if let Some(stage) = wait(polling) {
             return Ok(stage);
         }
@@ -288,7 +288,7 @@ async fn leave(server: &Engine, shared: &Arc<Shared>) {
         let mut home = shared.home();
         let Home::Polling(polling) = &mut *home else { return Poll::Ready(()) };
         let met = if asked {
-            polling.leave_waker.is_none()
+            polling.visitors().leave_waker.is_none()
         } else {
             polling.session.waiting_poll().is_some()
         };
@@ -296,7 +296,7 @@ async fn leave(server: &Engine, shared: &Arc<Shared>) {
             return Poll::Ready(());
         }
         asked = true;
-        polling.leave_waker = Some(cx.waker().clone());
+        polling.visitors().leave_waker = Some(cx.waker().clone());
         Poll::Pending
     });
     let _ = timeout(CROSSING, met).await;
@@ -434,6 +434,7 @@ const GLANCE: Duration = Duration::from_millis(1);
 mod tests {
     use std::collections::VecDeque;
     use std::convert::Infallible;
+    use std::task::Waker;
 
     use bytes::Bytes;
     use http_body::{Frame, SizeHint};

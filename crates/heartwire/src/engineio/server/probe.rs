@@ -131,8 +131,11 @@ impl Probe {
         let Home::Polling(polling) = &mut *home else { return false };
         what(&mut polling.session);
         let end = polling.drive(now, &self.shared.mailbox);
-        let upgraded =
-            polling.probe_orders.iter().any(|order| matches!(order, ProbeOrder::TakeOver));
+        let upgraded = polling
+            .visitors()
+            .probe_orders
+            .iter()
+            .any(|order| matches!(order, ProbeOrder::TakeOver));
         drop(home);
         self.server.finish_polling(&self.shared, end);
         upgraded
@@ -146,8 +149,9 @@ impl Probe {
         let orders = {
             let mut home = self.shared.home();
             let Home::Polling(polling) = &mut *home else { return Some(Outcome::Close) };
-            polling.probe_waker = Some(cx.waker().clone());
-            std::mem::take(&mut polling.probe_orders)
+            let visitors = polling.visitors();
+            visitors.probe_waker = Some(cx.waker().clone());
+            std::mem::take(&mut visitors.probe_orders)
         };
         let mut scratch = Scratch::borrow();
         let Buffers { output, .. } = &mut *scratch;

@@ -264,8 +264,9 @@ fn try_probe(shared: &Shared, says: &str) {
             let orders = {
                 let mut home = shared.home();
                 let Home::Polling(polling) = &mut *home else { return Poll::Ready(false) };
-                polling.probe_waker = Some(cx.waker().clone());
-                std::mem::take(&mut polling.probe_orders)
+                let visitors = polling.visitors();
+                visitors.probe_waker = Some(cx.waker().clone());
+                std::mem::take(&mut visitors.probe_orders)
             };
             if orders.is_empty() {
                 return Poll::Pending;
