@@ -113,9 +113,7 @@ impl<T: Weight> Inbox<T> {
             }
             None if inner.closed => Poll::Ready(None),
             None => {
-                if !inner.readers.iter().any(|reader| reader.will_wake(cx.waker())) {
-                    inner.readers.push(cx.waker().clone());
-                }
+                inner.wake_reader_with(cx);
                 Poll::Pending
             }
         }
@@ -131,9 +129,7 @@ impl<T: Weight> Inbox<T> {
         let mut inner = self.lock();
         let count = inner.waiting.len().min(limit);
         if count == 0 && !inner.closed {
-            if !inner.readers.iter().any(|reader| reader.will_wake(cx.waker())) {
-                inner.readers.push(cx.waker().clone());
-            }
+            inner.wake_reader_with(cx);
             return Poll::Pending;
         }
         let before = items.len();
@@ -166,8 +162,8 @@ impl<T: Weight> Inbox<T> {
     /// Whether the queue is closed; if not, the task is woken when it is, or when something arrives.
     pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> bool {
         let mut inner = self.lock();
-        if !inner.closed && !inner.readers.iter().any(|reader| reader.will_wake(cx.waker())) {
-            inner.readers.push(cx.waker().clone());
+        if !inner.closed {
+            inner.wake_reader_with(cx);
         }
         inner.closed
     }
@@ -179,6 +175,16 @@ impl<T: Weight> Inbox<T> {
 }
 
 impl<T> Inner<T> {
+    /// A reader will be woken when something arrives.
+    fn wake_reader_with(&mut self, cx: &Context<'_>) {
+        if !self.readers.iter().any(|reader| reader.will_wake(cx.waker())) {
+            if self.readers.is_empty() {
+                self.readers.reserve_exact(1); // mostly there is one
+            }
+            self.readers.push(cx.waker().clone());
+        }
+    }
+
     /// Gives memory back, if nothing waits.
     fn release(&mut self) {
         if self.waiting.is_empty() && self.waiting.capacity() * size_of::<T>() > KEPT_BYTES {

@@ -4,30 +4,26 @@ use std::time::{Duration, Instant};
 
 use heartwire_proto::shared::Backoff;
 
-/// How often connecting was tried since the connection was last good for anything.
+/// How often connecting was tried since the connection was last good for anything. Without a backoff, nothing
+/// is tried again.
+#[derive(Default)]
 pub(crate) struct Retry {
-    backoff: Option<Backoff>,
     attempt: u32,
     /// The wait before the attempt that has succeeded, and when that was.
     opened: Option<(Duration, Instant)>,
 }
 
 impl Retry {
-    /// Without a backoff, nothing is tried again.
-    pub(crate) fn new(backoff: Option<Backoff>) -> Self {
-        Self { backoff, attempt: 0, opened: None }
-    }
-
     /// The number of the attempt that goes on, counted from 1; 0 is the very first.
     pub(crate) fn attempt(&self) -> u32 {
         self.attempt
     }
 
     /// Takes the news that a connection is open.
-    pub(crate) fn opened(&mut self, now: Instant) {
+    pub(crate) fn opened(&mut self, now: Instant, backoff: Option<&Backoff>) {
         let waited = match self.attempt {
             0 => None,
-            attempt => self.backoff.and_then(|backoff| backoff.delay(attempt, MEAN)),
+            attempt => backoff.and_then(|backoff| backoff.delay(attempt, MEAN)),
         };
         self.opened = Some((waited.unwrap_or_default(), now));
     }
@@ -35,14 +31,19 @@ impl Retry {
     /// The next attempt and the wait before it; `None` to give up. A connection that did not live as
     /// long as it was waited for does not count: who accepts everybody and serves nobody is not to be
     /// called twice a second.
-    pub(crate) fn next(&mut self, now: Instant, chance: f64) -> Option<(u32, Duration)> {
+    pub(crate) fn next(
+        &mut self,
+        now: Instant,
+        backoff: Option<&Backoff>,
+        chance: f64,
+    ) -> Option<(u32, Duration)> {
         if let Some((waited, at)) = self.opened.take()
             && now.saturating_duration_since(at) >= waited.max(SHORT_LIFE)
         {
             self.attempt = 0;
         }
         let attempt = self.attempt.saturating_add(1);
-        let delay = self.backoff?.delay(attempt, chance)?;
+        let delay = backoff?.delay(attempt, chance)?;
         self.attempt = attempt;
         Some((attempt, delay))
     }
@@ -60,38 +61,39 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn retry() -> Retry {
-        Retry::new(Some(Backoff::new().initial(SECOND).max(8 * SECOND)))
+    fn backoff() -> Backoff {
+        Backoff::new().initial(SECOND).max(8 * SECOND)
     }
 
     #[test]
     fn waits_grow_while_nothing_connects() {
-        let (mut retry, now) = (retry(), Instant::now());
-        let waits: Vec<_> = (0..5).map(|_| retry.next(now, MEAN).unwrap().1).collect();
+        let (mut retry, backoff, now) = (Retry::default(), backoff(), Instant::now());
+        let waits: Vec<_> =
+            (0..5).map(|_| retry.next(now, Some(&backoff), MEAN).unwrap().1).collect();
         assert_eq!(waits, [1, 2, 4, 8, 8].map(|factor| factor * SECOND));
     }
 
     #[test]
     fn connections_that_end_at_once_do_not_reset_the_waits() {
-        let (mut retry, now) = (retry(), Instant::now());
+        let (mut retry, backoff, now) = (Retry::default(), backoff(), Instant::now());
         for expected in [1, 2, 4, 8] {
-            retry.opened(now);
-            assert_eq!(retry.next(now, MEAN).unwrap().1, expected * SECOND);
+            retry.opened(now, Some(&backoff));
+            assert_eq!(retry.next(now, Some(&backoff), MEAN).unwrap().1, expected * SECOND);
         }
     }
 
     #[test]
     fn a_connection_that_lived_resets_the_waits() {
-        let (mut retry, now) = (retry(), Instant::now());
+        let (mut retry, backoff, now) = (Retry::default(), backoff(), Instant::now());
         for _ in 0..3 {
-            retry.next(now, MEAN);
+            retry.next(now, Some(&backoff), MEAN);
         }
-        retry.opened(now);
-        assert_eq!(retry.next(now + 4 * SECOND, MEAN), Some((1, SECOND)));
+        retry.opened(now, Some(&backoff));
+        assert_eq!(retry.next(now + 4 * SECOND, Some(&backoff), MEAN), Some((1, SECOND)));
     }
 
     #[test]
     fn nothing_is_tried_again_without_a_backoff() {
-        assert_eq!(Retry::new(None).next(Instant::now(), MEAN), None);
+        assert_eq!(Retry::default().next(Instant::now(), None, MEAN), None);
     }
 }

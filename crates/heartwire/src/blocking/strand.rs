@@ -31,7 +31,8 @@ enum Activity {
 
 impl Strand {
     pub(super) fn new() -> Arc<Self> {
-        let inner = Inner { sources: VecDeque::new(), activity: Activity::Resting };
+        // Mostly there is one.
+        let inner = Inner { sources: VecDeque::with_capacity(1), activity: Activity::Resting };
         Arc::new(Self(Mutex::new(inner)))
     }
 

@@ -42,14 +42,12 @@ impl CookieJar {
             .collect()
     }
 
-    /// Takes the cookies of an answer.
+    /// Takes the cookies of an answer, which has some.
     pub(super) fn take(&self, url: &Url, answer: &HeaderMap) {
-        if answer.contains_key(header::SET_COOKIE) {
-            let (mut jar, origin) = (self.lock(), origin(url));
-            // A server that redirects to ever new ones must not fill the jar.
-            if jar.len() < MAX_SERVERS || jar.contains_key(&origin) {
-                jar.entry(origin).or_default().take(url, answer);
-            }
+        let (mut jar, origin) = (self.lock(), origin(url));
+        // A server that redirects to ever new ones must not fill the jar.
+        if jar.len() < MAX_SERVERS || jar.contains_key(&origin) {
+            jar.entry(origin).or_default().take(url, answer);
         }
     }
 

@@ -17,7 +17,6 @@ use super::super::outgoing::Outgoing;
 use super::event::Event;
 use super::failure::{RequestError, excerpt};
 use super::http::Http;
-use super::options::Conduct;
 use super::remembered;
 use super::requests::{Get, Post};
 use super::shared::Shared;
@@ -28,7 +27,6 @@ use crate::scratch::Scratch;
 /// One session: its requests, its WebSocket and its clock.
 pub(super) struct Driver {
     shared: Arc<Shared>,
-    conduct: Arc<Conduct>,
     http: Arc<Http>,
     session: ClientSession<Outgoing>,
     sid: Option<SessionId>,
@@ -67,7 +65,6 @@ pub(super) struct Ended {
 impl Driver {
     pub(super) fn new(
         shared: Arc<Shared>,
-        conduct: Arc<Conduct>,
         http: Arc<Http>,
         transport: Transport,
         upgrade: bool,
@@ -77,12 +74,11 @@ impl Driver {
             transport,
             upgrade,
             upgrade_timeout: websocket_timeout.max(Duration::from_secs(1)) * 2,
-            close_timeout: conduct.close_timeout,
+            close_timeout: shared.conduct.close_timeout,
             ..Config::default()
         };
         Self {
             shared,
-            conduct,
             http,
             session: ClientSession::open(config),
             sid: None,
@@ -133,7 +129,7 @@ impl Driver {
     }
 
     fn handle_time(&mut self, now: Instant) {
-        if self.socket.stalled_at(self.conduct.stall_timeout).is_some_and(|at| at <= now) {
+        if self.socket.stalled_at(self.shared.conduct.stall_timeout).is_some_and(|at| at <= now) {
             self.session.handle_socket_end(SocketEnd::Stalled);
         }
         self.session.handle_time(now, self.shared.inbox.has_room());
@@ -141,7 +137,7 @@ impl Driver {
 
     /// Sees to it that the task is woken when the session wants it.
     fn rest(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
-        let stalled = self.socket.stalled_at(self.conduct.stall_timeout);
+        let stalled = self.socket.stalled_at(self.shared.conduct.stall_timeout);
         let deadline = earliest([self.session.next_deadline(), stalled]);
         if self.alarm.as_mut().poll_at(cx, deadline).is_ready() {
             cx.waker().wake_by_ref();
@@ -243,7 +239,7 @@ impl Driver {
     /// Writes what is gathered to the WebSocket.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut Scratch) {
         if let Err(error) =
-            self.socket.write(cx, now, &mut scratch.output, self.conduct.close_timeout)
+            self.socket.write(cx, now, &mut scratch.output, self.shared.conduct.close_timeout)
         {
             self.detail.get_or_insert_with(|| error.to_string());
             self.session.handle_socket_end(SocketEnd::Failed);

@@ -150,7 +150,6 @@ impl Client {
         opened: Option<oneshot::Sender<Result<(), ConnectError>>>,
     ) -> Result<Self, ConnectError> {
         let shared = Arc::new(Shared::new(&options));
-        let conduct = Arc::new(options.conduct.clone());
         // Its agent belongs to the runtime that it is used on.
         let http = {
             let _entered = runtime.enter();
@@ -158,7 +157,7 @@ impl Client {
         };
         // If the client is dropped, so is the handle, and the attempt ends.
         let client = Self { handle: Arc::new(Handle { shared: shared.clone() }) };
-        runtime.spawn(run::run(run::EndGuard(shared), conduct, http, opened));
+        runtime.spawn(run::run(run::EndGuard(shared), http, opened));
         Ok(client)
     }
 

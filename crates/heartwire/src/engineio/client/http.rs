@@ -1,6 +1,6 @@
 //! The requests of a session: GET and POST.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,16 +29,17 @@ pub(super) struct Http {
     pub(super) address: Address,
     /// Where the server wants requests to go, if not there.
     target: Mutex<Option<Box<Address>>>,
-    /// What all requests carry.
-    headers: HeaderMap,
+    /// What all requests carry; `None` if that is nothing.
+    headers: Option<Box<HeaderMap>>,
     /// What those of one transport carry besides.
-    extras: Vec<Extra>,
-    cookies: CookieJar,
+    extras: Box<[Extra]>,
+    /// From the first cookie on, where the user has brought no jar.
+    cookies: OnceLock<CookieJar>,
     timestamps: bool,
     max_redirects: u32,
     timeout: Duration,
     pub(super) websocket_timeout: Duration,
-    pub(super) protocols: Vec<String>,
+    pub(super) protocols: Box<[String]>,
     pub(super) max_message: usize,
     pub(super) per_message_deflate: Option<PerMessageDeflate>,
 }
@@ -63,14 +64,14 @@ impl Http {
             agent,
             requester: options.requester,
             target: Mutex::new(None),
-            headers,
-            extras: options.extras,
-            cookies: options.cookie_jar.unwrap_or_default(),
+            headers: (!headers.is_empty()).then(|| Box::new(headers)),
+            extras: options.extras.into(),
+            cookies: options.cookie_jar.map_or_else(OnceLock::new, OnceLock::from),
             timestamps: options.timestamp_requests,
             max_redirects: options.max_redirects,
             timeout,
             websocket_timeout: options.websocket_timeout.unwrap_or(timeout),
-            protocols: options.protocols,
+            protocols: options.protocols.into(),
             max_message: options.max_message,
             per_message_deflate: options.per_message_deflate,
             address,
@@ -161,7 +162,8 @@ impl Http {
         let timestamp =
             self.timestamps.then(|| Alphanumeric.sample_string(&mut rand::rng(), TIMESTAMP_CHARS));
         let extra = self.extras.iter().find(|extra| extra.transport == transport);
-        let (mut headers, mut query) = (self.headers.clone(), &[][..]);
+        let mut headers = self.headers.as_deref().cloned().unwrap_or_default();
+        let mut query = &[][..];
         if let Some(extra) = extra {
             headers.extend(extra.headers.clone());
             query = &extra.query;
@@ -178,12 +180,16 @@ impl Http {
         }
         let origin = target.origin();
         drop(redirected);
-        self.cookies.give(&origin, &mut headers);
+        if let Some(jar) = self.cookies.get() {
+            jar.give(&origin, &mut headers);
+        }
         Draft { url, headers }
     }
 
     pub(super) fn take_cookies(&self, url: &Url, answer: &HeaderMap) {
-        self.cookies.take(url, answer);
+        if answer.contains_key(header::SET_COOKIE) {
+            self.cookies.get_or_init(CookieJar::new).take(url, answer);
+        }
     }
 
     /// Whether the answer to a request for `url` sends the client elsewhere. If so, that is where requests

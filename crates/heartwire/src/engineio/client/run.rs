@@ -23,27 +23,20 @@ type Opened = oneshot::Sender<Result<(), ConnectError>>;
 
 /// Runs a client until it has ended for good. Where nobody waits for the first session, what becomes of
 /// it is told by events.
-pub(super) async fn run(
-    end: EndGuard,
-    conduct: Arc<Conduct>,
-    http: Arc<Http>,
-    mut opened: Option<Opened>,
-) {
+pub(super) async fn run(end: EndGuard, http: Arc<Http>, mut opened: Option<Opened>) {
     let shared = &end.0;
-    let mut retry = Retry::new(conduct.reconnect);
+    let conduct = &shared.conduct;
+    let mut retry = Retry::default();
     let mut any_session = false;
     let mut trust = Trust::default();
     let failure = loop {
-        let plan = Plan::new(&conduct, &http, trust);
+        let plan = Plan::new(conduct, &http, trust);
         // What it takes to open a session is given back when it is open.
-        let upgrades = plan.upgrades;
-        let failure = match Box::pin(open(shared, &http, &conduct, plan)).await {
-            Ok((driver, connected)) => {
+        let failure = match Box::pin(open(shared, &http, plan)).await {
+            Ok(driver) => {
                 any_session = true;
                 let now = Instant::now();
-                retry.opened(now);
-                shared.set_open(&connected, upgrades);
-                shared.inbox.push(Event::Connected(connected));
+                retry.opened(now, conduct.reconnect.as_ref());
                 if let Some(opened) = opened.take() {
                     let _ = opened.send(Ok(()));
                 }
@@ -53,7 +46,7 @@ pub(super) async fn run(
                 if transport == Transport::WebSocket && !reason.is_asked_for() {
                     remembered::remember(http.address.origin(), false);
                 }
-                trust = trust.after(&conduct, transport, reason, now.elapsed());
+                trust = trust.after(conduct, transport, reason, now.elapsed());
                 shared.inbox.push(Event::Disconnected(disconnected));
                 if !reconnects || reason.is_asked_for() {
                     shared.inbox.close();
@@ -72,7 +65,9 @@ pub(super) async fn run(
                 Some(error)
             }
         };
-        let Some((attempt, delay)) = retry.next(Instant::now(), rand::random()) else {
+        let Some((attempt, delay)) =
+            retry.next(Instant::now(), conduct.reconnect.as_ref(), rand::random())
+        else {
             break failure;
         };
         // While somebody waits for the first session, nobody has a client that could be told.
@@ -161,13 +156,13 @@ impl Plan {
     }
 }
 
-/// Opens a session over the first of the transports that works.
+/// Opens a session over the first of the transports that works, and tells the user.
 async fn open(
     shared: &Arc<Shared>,
     http: &Arc<Http>,
-    conduct: &Arc<Conduct>,
     plan: Plan,
-) -> Result<(Box<Driver>, Connected), ConnectError> {
+) -> Result<Box<Driver>, ConnectError> {
+    let conduct = &shared.conduct;
     http.restart();
     let mut first_error: Option<ConnectError> = None;
     for transport in plan.transports {
@@ -175,8 +170,7 @@ async fn open(
             Transport::Polling => conduct.request_timeout,
             Transport::WebSocket => conduct.request_timeout.max(http.websocket_timeout),
         };
-        let driver =
-            Driver::new(shared.clone(), conduct.clone(), http.clone(), transport, plan.upgrades);
+        let driver = Driver::new(shared.clone(), http.clone(), transport, plan.upgrades);
         let mut driver = Box::new(driver);
         let opening = future::poll_fn(|cx| driver.poll(cx));
         let error = match tokio::time::timeout(patience, opening).await {
@@ -186,7 +180,10 @@ async fn open(
                 }
                 let subprotocol = driver.protocol().map(str::to_owned);
                 let handshake = Arc::new(handshake);
-                return Ok((driver, Connected { handshake, transport, subprotocol }));
+                let connected = Connected { handshake, transport, subprotocol };
+                shared.set_open(&connected, plan.upgrades);
+                shared.inbox.push(Event::Connected(connected));
+                return Ok(driver);
             }
             Ok(Progress::Ended(ended)) => describe(ended, http),
             Err(_) => ConnectError::new(

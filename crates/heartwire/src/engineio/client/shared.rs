@@ -11,7 +11,7 @@ use heartwire_proto::engineio::{
 use super::super::disconnected::{Disconnected, SendError};
 use super::super::outgoing::Outgoing;
 use super::event::{Connected, Event};
-use super::options::Options;
+use super::options::{Conduct, Options};
 use crate::inbox::Inbox;
 use crate::mailbox::Mailbox;
 
@@ -19,6 +19,7 @@ use crate::mailbox::Mailbox;
 pub(super) struct Shared {
     pub(super) mailbox: Mailbox<Outgoing>,
     pub(super) inbox: Inbox<Event>,
+    pub(super) conduct: Conduct,
     /// What is known of the session, while one is open.
     session: Mutex<Option<Session>>,
     transport: AtomicU8,
@@ -41,6 +42,7 @@ impl Shared {
         Self {
             mailbox: Mailbox::new(options.send_limits),
             inbox: Inbox::new(options.receive_bytes),
+            conduct: options.conduct.clone(),
             session: Mutex::new(None),
             transport: AtomicU8::new(NONE),
             upgrading: AtomicBool::new(false),

@@ -30,11 +30,11 @@ pub(super) type Opened = Option<oneshot::Sender<Result<(), ConnectError>>>;
 /// Runs a client until it has ended for good.
 pub(super) async fn run(end: EndGuard, options: Options, mut opened: Opened) {
     let shared = &*end.0;
-    let mut retry = Retry::new(options.reconnect);
+    let mut retry = Retry::default();
     let failure = loop {
         let failure = match dial(shared, &options).await {
             Ok((stream, addr)) => {
-                retry.opened(Instant::now());
+                retry.opened(Instant::now(), options.reconnect.as_ref());
                 let opened = opened.take();
                 let (link, deadline, for_good) = hold(shared, &options, stream, addr, opened).await;
                 let farewell = link.farewell(deadline.saturating_duration_since(Instant::now()));
@@ -52,7 +52,9 @@ pub(super) async fn run(end: EndGuard, options: Options, mut opened: Opened) {
             Err(error) => Some(error),
         };
         let attempt = retry.attempt();
-        let Some((next, delay)) = retry.next(Instant::now(), rand::random()) else {
+        let Some((next, delay)) =
+            retry.next(Instant::now(), options.reconnect.as_ref(), rand::random())
+        else {
             break failure;
         };
         if let Some(error) = failure {
