@@ -104,22 +104,26 @@ pub fn clients(size: Size) -> Vec<Row> {
         |name, config: &Config, enter| State { name, config: config.clone(), enter, limit: PEER };
     let cheap = [
         State {
-            limit: IDLE,
+            limit: WEBSOCKET,
             ..state("idle WebSocket", &Config::default(), |child, peers| {
                 (0..peers).map(|_| websocket(child.addr)).collect()
             })
         },
         State {
-            limit: IDLE,
+            limit: POLLING,
             ..state("idle polling session", &Config::default(), |child, peers| {
                 (0..peers).for_each(|_| drop(open(child.addr)));
                 vec![]
             })
         },
-        state("GET that waits", &Config::default(), |child, peers| {
-            let sent = |target: String| send(child.addr, &request("GET", &target, &[], b""));
-            (0..peers).map(|_| sent(open(child.addr))).collect()
-        }),
+        State {
+            // With hyper's buffers.
+            limit: 8192 + 8192 + 2432,
+            ..state("GET that waits", &Config::default(), |child, peers| {
+                let sent = |target: String| send(child.addr, &request("GET", &target, &[], b""));
+                (0..peers).map(|_| sent(open(child.addr))).collect()
+            })
+        },
     ];
     let dear = [
         state("POST of 1 MB but for a byte", &Config::default(), |child, peers| {
@@ -353,9 +357,10 @@ fn unfinished(length: usize) -> Vec<u8> {
 /// The largest message.
 const MAX: usize = 1_000_000;
 
-/// What a session may cost that does nothing. Bytes of heap do not depend on the machine, so this tells when a
-/// session has grown.
-const IDLE: i64 = 1536;
+/// What a session may cost that does nothing. Bytes of heap do not depend on the machine, so these tell when a
+/// session has grown: its task alone grows by 128, once it does not fit any more.
+const WEBSOCKET: i64 = 1344;
+const POLLING: i64 = 976;
 
 /// What a peer may cost, whatever it does.
 const PEER: i64 = 4_200_000;
