@@ -203,7 +203,7 @@ impl Link {
     /// reset overtakes what was sent before it.
     pub(crate) async fn farewell(mut self, patience: Duration) {
         let mut sink = [0; 1024];
-        let mut hears = true;
+        let (mut hears, mut tells) = (true, true);
         let bye = future::poll_fn(|cx| {
             while hears {
                 match self.poll_read(cx, &mut sink) {
@@ -216,7 +216,14 @@ impl Link {
             if !self.is_flushed() {
                 return Poll::Pending;
             }
-            ready!(self.poll_shutdown(cx))?;
+            // Where the peer has gone, closing the socket tells it the same.
+            if let (false, Stream::Tcp(_)) = (hears, &self.stream) {
+                return Poll::Ready(Ok(()));
+            }
+            if tells {
+                ready!(self.poll_shutdown(cx))?;
+                tells = false;
+            }
             if hears { Poll::Pending } else { Poll::Ready(io::Result::Ok(())) }
         });
         let _ = tokio::time::timeout(patience, bye).await;

@@ -83,7 +83,11 @@ async fn end<S: AsyncRead + AsyncWrite + Unpin>(mut stream: Warden<S>) {
 /// The byte stream, and the bytes that arrived together with the request.
 fn split(upgraded: Upgraded) -> (Link, Box<[u8]>) {
     let upgraded = match upgraded.downcast::<TokioIo<Warden<TcpStream>>>() {
-        Ok(parts) => return (tcp(parts.io.into_inner().into_inner()), parts.read_buf[..].into()),
+        // The listener has set what small messages need.
+        Ok(parts) => {
+            let stream = Stream::Tcp(parts.io.into_inner().into_inner());
+            return (Link::new(stream), parts.read_buf[..].into());
+        }
         Err(upgraded) => upgraded,
     };
     #[cfg(feature = "tls")]
@@ -96,15 +100,14 @@ fn split(upgraded: Upgraded) -> (Link, Box<[u8]>) {
     };
     // As hosts accept it.
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => return (tcp(parts.io.into_inner()), parts.read_buf[..].into()),
+        Ok(parts) => {
+            let stream = parts.io.into_inner();
+            // Small messages must not wait for each other. Where it cannot be set, they do.
+            let _ = stream.set_nodelay(true);
+            return (Link::new(Stream::Tcp(stream)), parts.read_buf[..].into());
+        }
         Err(upgraded) => upgraded,
     };
     // It brings its early bytes along.
     (Link::new(Stream::Other(Box::pin(TokioIo::new(upgraded)))), Box::default())
-}
-
-fn tcp(stream: TcpStream) -> Link {
-    // Small messages must not wait for each other. Where it cannot be set, they do.
-    let _ = stream.set_nodelay(true);
-    Link::new(Stream::Tcp(stream))
 }

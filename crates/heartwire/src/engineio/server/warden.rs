@@ -26,6 +26,8 @@ pub(super) struct Warden<S> {
 /// How far the end of the stream has come.
 enum Parting {
     None,
+    /// The peer has ended its side: nothing more comes.
+    Heard,
     /// Nothing more is written. Where nothing comes, the peer has this long to begin.
     Quiet(Pin<Box<Sleep>>),
     /// The peer was still sending: that is read and dropped, until it ends or for as long as this.
@@ -89,7 +91,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Warden<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if let (Poll::Ready(Ok(())), true) = (&read, buffer.filled().len() == before) {
+            self.parting = Parting::Heard;
+        }
+        read
     }
 }
 
@@ -106,7 +113,9 @@ impl<S: AsyncRead + Unpin> Warden<S> {
                     continue;
                 }
                 (Poll::Ready(Ok(())), _) if buffer.filled().is_empty() => return Poll::Ready(()),
-                (Poll::Ready(Err(_)), _) | (_, Parting::None) => return Poll::Ready(()),
+                (Poll::Ready(Err(_)), _) | (_, Parting::None | Parting::Heard) => {
+                    return Poll::Ready(());
+                }
                 (_, Parting::Quiet(left) | Parting::Draining(left)) => left.as_mut().poll(cx),
             };
             if left.is_ready() || read.is_pending() {
@@ -147,9 +156,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Warden<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Parting::None = self.parting {
+        if let Parting::None | Parting::Heard = self.parting {
             let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
             ready!(self.watch(cx, shut.map_ok(|()| 0), 0))?;
+            if let Parting::Heard = self.parting {
+                return Poll::Ready(Ok(()));
+            }
             self.parting = Parting::Quiet(Box::pin(sleep(CROSSING)));
         }
         self.poll_drain(cx).map(Ok)
