@@ -127,6 +127,11 @@ impl Socket {
         turn: &mut Turn,
     ) -> Poll<DisconnectReason> {
         let mailbox = &connection.shared.mailbox;
+        // As it mostly is before something was read.
+        let idles = output.is_empty() && self.link.is_flushed();
+        if idles && !mailbox.is_dirty() && !self.session.has_orders() {
+            return Poll::Pending;
+        }
         loop {
             let mut ended = None;
             if mailbox.is_dirty() || self.session.has_orders() {
@@ -199,7 +204,7 @@ impl Socket {
 
     /// Takes the news that `length` bytes were given to the link, in which the gathered messages end. It had
     /// not written `unsent` bytes then.
-    #[inline]
+    #[inline(always)]
     fn account(
         &mut self,
         unsent: usize,
