@@ -9,8 +9,9 @@
 //! ```
 //!
 //! A client to which nothing comes has no thread: programs may have thousands of them. Where more call than
-//! threads are on their way, an idle one is woken, or one is started, and that one sees to the next: handlers
-//! that block keep nobody waiting, and a crowd of quick ones does not make a crowd of threads.
+//! threads are on their way, an idle one is woken. Where there is none, one is started when somebody has waited
+//! for a moment: handlers that block keep nobody waiting for long, and a crowd of quick ones does not make a
+//! crowd of threads.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -41,15 +42,15 @@ pub(super) struct Threads {
 }
 
 struct State {
-    /// Who has called, and nobody has come yet.
-    calls: VecDeque<Arc<dyn Work>>,
+    /// Who has called, and when, and nobody has come yet.
+    calls: VecDeque<(Instant, Arc<dyn Work>)>,
     /// All threads.
     members: Vec<Arc<Member>>,
     /// Those without work that nobody has woken. The one that had some last is the last.
     idle: Vec<Arc<Member>>,
     /// How many were woken and are not there yet: each takes a call, whosever it is.
     woken: usize,
-    /// Whether one is on its way.
+    /// Whether one is started, or will be if somebody waits for long.
     starting: bool,
     /// Clients that are not at their end.
     clients: usize,
@@ -119,10 +120,10 @@ impl Threads {
     /// Has a thread come for `work`.
     pub(super) fn call(self: &Arc<Self>, work: Arc<dyn Work>) {
         let mut state = self.lock();
-        state.calls.push_back(work);
+        state.calls.push_back((Instant::now(), work));
         let member = if state.lacks_threads() { state.wake() } else { None };
         if state.lacks_threads() {
-            self.start_another(&mut state);
+            self.watch(&mut state);
         }
         drop(state);
         if let Some(member) = member {
@@ -172,9 +173,9 @@ impl Threads {
         state.members.push(me.clone());
         loop {
             state.arrive(&me);
-            if let Some(work) = state.calls.pop_front() {
+            if let Some((_, work)) = state.calls.pop_front() {
                 if state.lacks_threads() {
-                    self.start_another(&mut state);
+                    self.watch(&mut state);
                 }
                 me.serves.store(address(&*work), Ordering::Relaxed);
                 drop(state);
@@ -228,12 +229,32 @@ impl Threads {
         }
     }
 
-    /// Starts a thread, unless one is on its way: that one looks whether it is enough.
-    fn start_another(self: &Arc<Self>, state: &mut State) {
+    /// More have called than there are threads on their way: a task sees to it that they do not wait for long.
+    fn watch(self: &Arc<Self>, state: &mut State) {
         if state.starting {
             return;
         }
         state.starting = true;
+        let threads = self.clone();
+        self.runtime.spawn(async move {
+            while let Some(moment) = threads.look_after() {
+                tokio::time::sleep_until(moment.into()).await;
+            }
+        });
+    }
+
+    /// Starts a thread if somebody has waited for long. Says when to look again, if anybody waits at all.
+    fn look_after(self: &Arc<Self>) -> Option<Instant> {
+        let mut state = self.lock();
+        let Some((since, _)) = state.calls.front() else {
+            state.starting = false;
+            return None;
+        };
+        let limit = *since + HASTE;
+        if Instant::now() < limit {
+            return Some(limit);
+        }
+        drop(state);
         let threads = self.clone();
         self.runtime.spawn_blocking(move || {
             let started = process::visit(|py| {
@@ -243,13 +264,11 @@ impl Threads {
                 }
                 started.is_ok()
             });
-            if started != Some(true) {
-                threads.lock().starting = false;
-            }
             if started == Some(false) {
                 threads.try_again();
             }
         });
+        None
     }
 
     /// No thread could be started.
@@ -258,8 +277,9 @@ impl Threads {
         self.runtime.spawn(async move {
             tokio::time::sleep(RETRY).await;
             let mut state = threads.lock();
-            if !state.calls.is_empty() {
-                threads.start_another(&mut state);
+            state.starting = false;
+            if state.lacks_threads() {
+                threads.watch(&mut state);
             }
         });
     }
@@ -276,7 +296,7 @@ impl Threads {
 impl State {
     /// Whether more have called than there are threads on their way.
     fn lacks_threads(&self) -> bool {
-        self.calls.len() > self.woken + usize::from(self.starting)
+        self.calls.len() > self.woken
     }
 
     /// Takes one of those without work, which has to be unparked.
@@ -364,6 +384,10 @@ fn address<T: ?Sized>(work: &T) -> usize {
 /// Those of this process, or of the one that it was forked from. Only who has Python's lock takes this one, so
 /// that nobody holds it when a thread forks.
 static THREADS: Mutex<Option<Arc<Threads>>> = Mutex::new(None);
+
+/// For how long a call may wait before another thread is started. Quick handlers of many clients are done by
+/// then, on the threads that there are: as only one of them has the interpreter's lock, more would not help.
+const HASTE: Duration = Duration::from_millis(5);
 
 /// How soon a thread is started where that has failed.
 const RETRY: Duration = Duration::from_millis(200);
