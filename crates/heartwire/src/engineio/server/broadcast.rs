@@ -12,7 +12,7 @@ use super::super::disconnected::SendError;
 use super::super::outgoing::PreparedMessage;
 use super::connection::Connection;
 use super::engine::Engine;
-use super::pump::Turn;
+use super::stats::Traffic;
 use crate::scratch::Scratch;
 
 /// A message on its way to many clients.
@@ -27,7 +27,7 @@ struct Direct {
     now: Instant,
     round: u32,
     scratch: Scratch,
-    turn: Turn,
+    traffic: Traffic,
 }
 
 impl<'a> Broadcast<'a> {
@@ -36,7 +36,7 @@ impl<'a> Broadcast<'a> {
             now: Instant::now(),
             round,
             scratch: Scratch::borrow(),
-            turn: Turn::default(),
+            traffic: Traffic::default(),
         });
         Self { engine, message, direct }
     }
@@ -58,8 +58,7 @@ impl<'a> Broadcast<'a> {
 
 impl Drop for Broadcast<'_> {
     fn drop(&mut self) {
-        let turn = self.direct.take().map(|direct| direct.turn);
-        turn.into_iter().for_each(|turn| self.engine.counters.moved(turn.traffic));
+        self.direct.iter().for_each(|direct| self.engine.counters.moved(direct.traffic));
     }
 }
 
@@ -67,12 +66,12 @@ impl Direct {
     /// Sends the message to a client, if nothing is in the way. Says whether all of it was written; `None` if
     /// it was not taken.
     fn send(&mut self, connection: &Connection, message: &PreparedMessage) -> Option<bool> {
-        let Self { now, round, scratch, turn } = self;
+        let Self { now, round, scratch, traffic } = self;
         connection.shared.with_socket(|socket| {
             if std::mem::replace(&mut socket.round, *round) == *round {
                 return None;
             }
-            socket.send_at_once(*now, message, scratch, connection, turn)
+            socket.send_at_once(*now, message, scratch, connection, traffic)
         })?
     }
 }

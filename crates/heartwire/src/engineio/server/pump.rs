@@ -34,8 +34,8 @@ pub(super) struct End {
 
 /// What happens in one turn of a connection.
 #[derive(Default)]
-pub(super) struct Turn {
-    pub(super) traffic: Traffic,
+struct Turn {
+    traffic: Traffic,
     /// Messages that are gathered for the next write.
     gathered: usize,
     /// Those of them that somebody waits for: where each ends, and who waits.
@@ -167,7 +167,20 @@ impl Socket {
             }
             let (unsent, length) = (self.unsent(), output.len());
             let written = self.link.write(cx, now, output);
-            self.account(unsent, length, written, connection, turn);
+            let gathered = std::mem::take(&mut turn.gathered);
+            turn.traffic.messages_sent += gathered as u64;
+            turn.traffic.bytes_sent += length as u64;
+            self.transit.sent(gathered, length, || self.link.outstanding());
+            match written {
+                Ok(()) => {
+                    if self.receipts.is_some() || !turn.tracked.is_empty() {
+                        self.confirm(unsent, length, &mut turn.tracked);
+                    }
+                }
+                Err(error) => self.fail(&error, turn),
+            }
+            let unsent = self.transit.messages(self.unsent());
+            connection.shared.set_unsent(unsent, self.link.unsent_bytes());
             if let Some(reason) = ended {
                 return Poll::Ready(reason);
             }
@@ -187,7 +200,7 @@ impl Socket {
         message: &PreparedMessage,
         buffers: &mut Buffers,
         connection: &Connection,
-        turn: &mut Turn,
+        traffic: &mut Traffic,
     ) -> Option<bool> {
         if connection.shared.mailbox.is_dirty() || self.session.has_orders() || !self.link.can_try()
         {
@@ -195,38 +208,17 @@ impl Socket {
         }
         let Buffers { output, workspace, .. } = buffers;
         message.encode(&mut self.codec, &mut workspace.pool, output);
-        turn.gathered += 1;
         let length = output.len();
         let written = self.link.try_write(now, output);
-        self.account(0, length, Ok(()), connection, turn);
-        Some(written)
-    }
-
-    /// Takes the news that `length` bytes were given to the link, in which the gathered messages end. It had
-    /// not written `unsent` bytes then.
-    #[inline(always)]
-    fn account(
-        &mut self,
-        unsent: usize,
-        length: usize,
-        written: io::Result<()>,
-        connection: &Connection,
-        turn: &mut Turn,
-    ) {
-        let gathered = std::mem::take(&mut turn.gathered);
-        turn.traffic.messages_sent += gathered as u64;
-        turn.traffic.bytes_sent += length as u64;
-        self.transit.sent(gathered, length, || self.link.outstanding());
-        match written {
-            Ok(()) => {
-                if self.receipts.is_some() || !turn.tracked.is_empty() {
-                    self.confirm(unsent, length, &mut turn.tracked);
-                }
-            }
-            Err(error) => self.fail(&error, turn),
+        traffic.messages_sent += 1;
+        traffic.bytes_sent += length as u64;
+        self.transit.sent(1, length, || self.link.outstanding());
+        // Nothing was unsent before.
+        if !written {
+            let unsent = self.transit.messages(self.unsent());
+            connection.shared.set_unsent(unsent, self.link.unsent_bytes());
         }
-        let unsent = self.transit.messages(self.unsent());
-        connection.shared.set_unsent(unsent, self.link.unsent_bytes());
+        Some(written)
     }
 
     /// Whether to read more. If not, the task is woken when that changes.
