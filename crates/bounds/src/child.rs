@@ -67,7 +67,7 @@ impl Child {
         let mut before = self.usage();
         let mut quiet = 0;
         loop {
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(30));
             let now = self.usage();
             let same = now.heap.abs_diff(before.heap) < 1024 && now.tasks == before.tasks;
             quiet = if same { quiet + 1 } else { 0 };
