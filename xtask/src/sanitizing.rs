@@ -4,6 +4,7 @@
 //! sanitize thread` data races; words behind that choose tests, as for `cargo xtask test`. A nightly compiler
 //! is taken where rustup has one; with its rust-src, the standard library is watched too.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -62,11 +63,23 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
     // Tests start in other folders than this one, and ask for it.
     let target = root().join("target/sanitize").join(sanitizer);
     command.env("CARGO_TARGET_DIR", target).env("RUSTFLAGS", flags);
-    // A race ends the test that it was found in.
+    let reports = root().join("target/sanitize/reports");
+    let _ = fs::remove_dir_all(&reports);
+    fs::create_dir_all(&reports).expect("target/ can be written");
     let suppressions = root().join("xtask/thread-sanitizer.txt");
-    let options = format!("halt_on_error=1 suppressions={}", suppressions.display());
+    // A race ends the test that it was found in. It counts, too, where the test is tried again.
+    let options = format!(
+        "halt_on_error=1 log_path={} suppressions={}",
+        reports.join("race").display(),
+        suppressions.display()
+    );
     command.env("TSAN_OPTIONS", options);
-    step(&format!("{sanitizer} sanitizer"), command.args(&args[1..]))
+    let tested = step(&format!("{sanitizer} sanitizer"), command.args(&args[1..]));
+    let races: Vec<_> = fs::read_dir(&reports).expect("it was made").flatten().collect();
+    for race in &races {
+        println!("── {}", race.path().display());
+    }
+    if races.is_empty() { tested } else { Err(Failed) }
 }
 
 /// What a server that takes ten times as long can pass.
