@@ -130,7 +130,7 @@ def test_other_path(asgi, kind, transport):
     assert isinstance(error, exceptions.ConnectionError)
 
 
-@pytest.mark.parametrize("url", ["", "not a url", "http://", "localhost:5000", "//"])
+@pytest.mark.parametrize("url", ["", "not a url", "http://", "localhost:5000", "//", "http://a:99999", "http://[a"])
 def test_address_cannot_be_used(kind, transport, url):
     error = connect(url, kind, transports=[transport])
     assert isinstance(error, exceptions.ConnectionError) and isinstance(error, ValueError)
@@ -139,7 +139,7 @@ def test_address_cannot_be_used(kind, transport, url):
 @pytest.mark.parametrize("transports", [["foo"], [], "foo", ["websockets", "ws"]])
 def test_no_valid_transport(asgi, kind, transports):
     error = connect(asgi.url, kind, transports=transports)
-    assert type(error) is ValueError and str(error) == "No valid transports provided"
+    assert type(error) is ValueError and str(error).startswith("No valid transports provided: ")
 
 
 def test_transport_may_be_a_string(asgi):
@@ -197,8 +197,38 @@ def test_after_a_connection(asgi, monkeypatch):
 
 
 def test_unknown_event():
-    with pytest.raises(ValueError, match="^Invalid event$"):
+    known = "'connect', 'disconnect', 'message'"
+    with pytest.raises(ValueError, match=f"^Invalid event 'foo': known are {known}$"):
         engineio.Client().on("foo")
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://nowhere.invalid", "Cannot connect to http://nowhere.invalid/engine.io/: no address for"),
+        # Whoever answers in plain text.
+        ("https", "its address begins with http://"),
+        ("http://127.0.0.1:1", "Connection refused by the server: cannot connect to http://127.0.0.1:1/"),
+    ],
+)
+def test_connection_errors_say_what_to_look_for(asgi, kind, url, told):
+    url = asgi.url.replace("http", "https", 1) if url == "https" else url
+    error = connect(url, kind)
+    assert type(error) is exceptions.ConnectionError
+    assert told in str(error), error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"request_timeout": "5"}, "request_timeout: "),
+        ({"receive_limit": "x"}, "receive_limit: "),
+        ({"reconnection": {"delays": 1}}, "reconnection: there is no 'delays', but delay, delay_max, "),
+    ],
+)
+def test_arguments_of_another_type_are_named(arguments, told):
+    with pytest.raises(TypeError, match=f"^{told}"):
+        engineio.Client(**arguments).connect("http://localhost")
 
 
 def test_json_errors_surface_in_send(asgi):

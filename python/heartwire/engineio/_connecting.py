@@ -27,6 +27,10 @@ def explain(failure: ConnectFailed) -> Exception:
     if kind == "refused":
         text = f"Unexpected status code {failure.status} in server response"
         return exceptions.ConnectionError(text, _read(failure.body))
+    if kind == "tls" and "InvalidContentType" in message:
+        message += "; if the server does not speak TLS, its address begins with http://"
+    if kind in ("host", "tls", "proxy"):
+        return exceptions.ConnectionError(f"{message[:1].upper()}{message[1:]}")
     if kind == "protocol":
         return exceptions.ConnectionError(f"Unexpected response from server: {message}")
     return exceptions.ConnectionError(f"Connection refused by the server: {message}")

@@ -12,6 +12,9 @@ from typing import Any
 from heartwire.engineio import _certificates, _cookies, _websocket_options, exceptions
 from heartwire.engineio._websocket_options import as_bytes
 
+#: What `reconnection` may say.
+_RECONNECTION = ("delay", "delay_max", "randomization_factor", "attempts", "retry_first")
+
 
 def options(
     client: Any, url: str, headers: Mapping[str, Any] | None, path: str
@@ -35,6 +38,9 @@ def options(
     }
     if client.reconnection:
         given = {} if client.reconnection is True else dict(client.reconnection)
+        for name in given:
+            if name not in _RECONNECTION:
+                raise TypeError(f"reconnection: there is no {name!r}, but {', '.join(_RECONNECTION)}")
         found["retry_first"] = given.pop("retry_first", False)
         found["reconnect"] = given
     session = client.http
@@ -117,7 +123,11 @@ def _adopt_urls(client: Any, url: str, path: str, found: dict[str, Any]) -> str:
 
 
 def _check_url(url: str) -> str:
-    parsed = urllib.parse.urlparse(url)
+    try:
+        parsed = urllib.parse.urlparse(url)
+        _ = parsed.port
+    except ValueError as error:
+        raise exceptions.InvalidURL(f"{url!r} is no address of a server: {error}") from error
     if not parsed.netloc:
         raise exceptions.InvalidURL(
             f"{url!r} is no address of a server: write it as http://host:port"

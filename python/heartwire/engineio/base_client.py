@@ -220,7 +220,8 @@ class BaseClient:
         ...     print(data)
         """
         if event not in self.event_names:
-            raise ValueError("Invalid event")
+            names = ", ".join(map(repr, self.event_names))
+            raise ValueError(f"Invalid event {event!r}: known are {names}")
 
         def register(handler: Handler) -> Handler:
             self.handlers[event] = handler
@@ -306,7 +307,8 @@ class BaseClient:
             transports = [transports]
         chosen = [transport for transport in transports if transport in known]
         if not chosen:
-            raise ValueError("No valid transports provided")
+            names = " and ".join(map(repr, known))
+            raise ValueError(f"No valid transports provided: known are {names}")
         return chosen
 
     # Messages on their way out.

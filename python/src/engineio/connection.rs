@@ -482,6 +482,9 @@ fn failed(py: Python<'_>, error: &ConnectError) -> PyErr {
         ConnectErrorKind::InvalidOption => "option",
         ConnectErrorKind::Refused { .. } => "refused",
         ConnectErrorKind::Protocol => "protocol",
+        ConnectErrorKind::UnknownHost => "host",
+        ConnectErrorKind::Tls => "tls",
+        ConnectErrorKind::Proxy => "proxy",
         _ => "connection",
     };
     let raise = || {

@@ -20,9 +20,17 @@ pub(super) fn builder(url: String, options: &Bound<'_, PyDict>) -> PyResult<Clie
     let mut builder = Client::builder(url);
     for (name, value) in options {
         let name = name.cast::<PyString>()?.to_str()?.to_owned();
-        builder = apply(builder, &name, &value)?;
+        builder = apply(builder, &name, &value).map_err(|error| named(&value, &name, error))?;
     }
     Ok(builder)
+}
+
+/// The error for an option whose value is of another type, with its name.
+fn named(value: &Bound<'_, PyAny>, name: &str, error: PyErr) -> PyErr {
+    if error.is_instance_of::<PyTypeError>(value.py()) {
+        return PyTypeError::new_err(format!("{name}: {}", error.value(value.py())));
+    }
+    error
 }
 
 fn apply(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult<ClientBuilder> {
