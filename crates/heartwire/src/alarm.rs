@@ -2,11 +2,12 @@
 //! moves away, as a heartbeat's does with each sign of life, costs nothing.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
+use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 
 pin_project! {
@@ -45,9 +46,41 @@ impl Alarm {
         }
         let mut timer = self.project().timer;
         timer.as_mut().reset(deadline.into());
-        timer.poll(cx)
+        // A task that has used up its turn would be sent away before the timer knows whom to wake, and the
+        // timer, being set, is not polled again.
+        pin!(unconstrained(timer)).poll(cx)
     }
 }
 
 /// Ten years: longer than a program runs, and short enough for every clock.
 const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::task::coop::consume_budget;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_that_is_set_at_the_end_of_a_turn_wakes() {
+        let mut alarm = pin!(Alarm::new());
+        let deadline = tokio::time::Instant::now().into_std() + Duration::from_secs(1);
+        let mut turns = 0;
+        poll_fn(|cx| {
+            turns += 1;
+            if turns == 1 {
+                // As much as a task may do in a turn.
+                while pin!(consume_budget()).poll(cx).is_ready() {}
+            }
+            let now = tokio::time::Instant::now().into_std();
+            if alarm.as_mut().has_fired(now) {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().poll_at(cx, Some(deadline))
+        })
+        .await;
+        assert!(tokio::time::Instant::now().into_std() >= deadline);
+    }
+}
