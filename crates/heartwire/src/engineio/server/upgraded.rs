@@ -64,21 +64,24 @@ impl Upgrade {
 pub(super) async fn see_off(http: OnUpgrade, patience: Duration) {
     let Ok(upgraded) = http.await else { return };
     let upgraded = match upgraded.downcast::<TokioIo<Warden<TcpStream>>>() {
-        Ok(parts) => return end(parts.io.into_inner()).await,
+        Ok(parts) => return end(parts.io.into_inner(), patience).await,
         Err(upgraded) => upgraded,
     };
     #[cfg(feature = "tls")]
     let upgraded = match upgraded.downcast::<TokioIo<Warden<TlsStream<TcpStream>>>>() {
-        Ok(parts) => return end(parts.io.into_inner()).await,
+        Ok(parts) => return end(parts.io.into_inner(), patience).await,
         Err(upgraded) => upgraded,
     };
-    end(Warden::new(TokioIo::new(upgraded), patience)).await;
+    end(Warden::new(TokioIo::new(upgraded), patience), patience).await;
 }
 
-async fn end<S: AsyncRead + AsyncWrite + Unpin>(mut stream: Warden<S>) {
+async fn end<S: AsyncRead + AsyncWrite + Unpin>(mut stream: Warden<S>, patience: Duration) {
     // Whoever does not take the answer, or has gone, does not want it.
-    let _ = stream.shutdown().await;
+    let _ = tokio::time::timeout(patience + PARTING, stream.shutdown()).await;
 }
+
+/// Time for a stream to be closed, beyond what its peer has for taking the answer.
+const PARTING: Duration = Duration::from_secs(3);
 
 /// The byte stream, and the bytes that arrived together with the request.
 fn split(upgraded: Upgraded) -> (Link, Box<[u8]>) {
