@@ -526,6 +526,24 @@ def test_handlers_run_on_the_loop_and_may_be_coroutines():
         until(lambda: "channel.on_error LookupError('in a coroutine')" in game.noted())
 
 
+def test_what_asyncio_gets_over_does_not_stop_the_server():
+    class Cancelled(Player):
+        def Network_cancelled(self, data):
+            raise asyncio.CancelledError
+
+    class Hall(Game):
+        channel_class = Cancelled
+
+    with running(Hall) as game, connect(game) as connection:
+        # More than one turn of the loop handles.
+        burst = [frame({"action": "cancelled"}), *[frame({"action": "echo"})] * 499]
+        connection.send(b"".join(burst * 4))
+        for _ in range(4 * 499):
+            assert connection.read() == {"action": "echo"}
+        connection.send(frame({"action": "echo", "last": True}))
+        assert connection.read() == {"action": "echo", "last": True}
+
+
 def test_a_run_that_is_cancelled_stops_the_server():
     async def main():
         game = Game()

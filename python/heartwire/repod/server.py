@@ -361,9 +361,12 @@ class Server(Generic[C]):
         loop = self._loop
         if loop is None or self._native is None:
             return
-        self._handle_some(_BATCH)
-        if self._native is not None and (self._news or self._native.pending()):
-            loop.call_soon(self._drain)
+        try:
+            self._handle_some(_BATCH)
+        finally:
+            # Also where a handler raises what is no `Exception`, which the loop may get over.
+            if self._native is not None and (self._news or self._native.pending()):
+                loop.call_soon(self._drain)
 
     def _handle_some(self, limit: int) -> int:
         """Handles up to `limit` of what waits, and says how much it was."""

@@ -56,7 +56,7 @@ impl Courier {
     /// Wakes a task: at once, or with the others.
     pub(super) fn wake(&self, sleeper: Waker) {
         let mut inner = self.lock();
-        if inner.gathering == 0 {
+        if inner.gathering == 0 || inner.ended {
             drop(inner);
             sleeper.wake();
             return;
@@ -86,9 +86,7 @@ impl Courier {
                 self.bell.notified().await;
             }
             let mut inner = self.lock();
-            if inner.ended {
-                return;
-            }
+            let ended = inner.ended;
             let has_news = std::mem::take(&mut inner.has_news);
             std::mem::swap(&mut inner.sleepers, &mut sleepers);
             // Handlers run soon, or may go on to send. What never ends is no reason to look for ever.
@@ -99,6 +97,9 @@ impl Courier {
                 tell();
             }
             sleepers.drain(..).for_each(Waker::wake);
+            if ended {
+                return;
+            }
         }
     }
 

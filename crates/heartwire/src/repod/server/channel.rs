@@ -103,12 +103,13 @@ impl Channel {
 
     /// As [`try_send_frame`](Self::try_send_frame), but leaves it to the caller to wake the connection's
     /// task, if that sleeps. Each wake-up from another thread is a system call: who sends to many channels
-    /// may gather the wakers, and wake them all from a task of the same runtime. The message is not sent
-    /// before.
+    /// may gather the wakers, and wake them all from a task of the same runtime. Nobody else wakes the task,
+    /// whatever is sent after this: a waker that is lost loses the connection its turn.
     ///
     /// # Errors
     ///
     /// As [`try_send`](Self::try_send).
+    #[must_use = "nothing is sent before the waker is woken"]
     pub fn queue_frame(&self, frame: Frame) -> Result<Option<Waker>, SendError> {
         match self.shared.mailbox.push_for_later(frame) {
             Ok(waker) => Ok(waker),
