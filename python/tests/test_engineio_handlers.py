@@ -506,6 +506,67 @@ def test_further_client_has_a_socket_and_no_thread(server, kind):
     assert (last, done.stderr, done.returncode) == ("threads 0", "", 0)
 
 
+ENDED_CLIENTS = {
+    "pumped": """
+def once():
+    client = engineio.Client(dispatch="inline")
+    client.connect(sys.argv[1], transports=["websocket"])
+    client.send("x")
+    client.pump()
+    client.disconnect()
+""",
+    "threads": """
+def once():
+    client = engineio.Client()
+    client.connect(sys.argv[1])
+    client.send("x")
+    client.disconnect()
+""",
+    "asyncio": """
+async def main():
+    client = engineio.AsyncClient()
+    await client.connect(sys.argv[1], transports=["websocket"])
+    await client.send("x")
+    await client.disconnect()
+
+def once():
+    asyncio.run(main())
+""",
+    "left": """
+async def main():
+    client = engineio.AsyncClient()
+    await client.connect(sys.argv[1], transports=["websocket"])
+    await client.send("x")
+
+def once():
+    asyncio.run(main())
+""",
+}
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system does not count")
+@pytest.mark.parametrize("kind", ENDED_CLIENTS)
+def test_client_that_has_ended_leaves_no_descriptor(server, kind):
+    counted = """
+import gc
+for _ in range(3):
+    once()
+gc.collect()
+before = count()
+for _ in range(20):
+    once()
+deadline = time.monotonic() + 60
+# The network lets go of a socket a little later.
+while count()[1] > before[1] and time.monotonic() < deadline:
+    gc.collect()
+    time.sleep(0.01)
+print(count()[1] - before[1])
+"""
+    program = [sys.executable, "-c", COUNTS + ENDED_CLIENTS[kind] + counted, server.url]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=100)
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n", "", 0)
+
+
 def test_client_that_fails_keeps_no_other_of_its_event_loop_from_being_heard(server):
     async def run():
         failed, clients, done = [], [], asyncio.Event()

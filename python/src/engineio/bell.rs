@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Wake;
 
 use pyo3::prelude::*;
@@ -18,7 +18,8 @@ pub(super) struct Bell(Arc<Tower>);
 
 /// What rings the bell for one client.
 pub(super) struct Rope {
-    tower: Arc<Tower>,
+    /// Nobody hears it any more when the bell has gone.
+    tower: Weak<Tower>,
     number: u64,
     /// Whether it has rung since the bell was heard last.
     has_rung: AtomicBool,
@@ -74,7 +75,7 @@ impl Bell {
     /// For another client.
     pub(super) fn rope(&self) -> Arc<Rope> {
         let number = self.0.ropes.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Rope { tower: self.0.clone(), number, has_rung: AtomicBool::new(false) })
+        Arc::new(Rope { tower: Arc::downgrade(&self.0), number, has_rung: AtomicBool::new(false) })
     }
 }
 
@@ -85,7 +86,7 @@ impl Rope {
     }
 
     pub(super) fn ring(self: &Arc<Self>) {
-        let tower = &*self.tower;
+        let Some(tower) = self.tower.upgrade() else { return };
         if !tower.is_of_process() {
             return;
         }
