@@ -57,11 +57,22 @@ def test_engineio(server, what):
 
 
 @pytest.mark.parametrize(
-    "what", ["idle", "sending", "handlers", "blocked", "starting", "asynchronous", "loop_ended"]
+    "what",
+    [
+        "idle",
+        "sending",
+        "handlers",
+        "blocked",
+        "computing",
+        "waking",
+        "starting",
+        "asynchronous",
+        "loop_ended",
+    ],
 )
 def test_engineio_at_the_end_of_the_program(server, what):
-    """Of seven ways, this is one."""
-    for n in range(15):
+    """Of nine ways, this is one."""
+    for n in range(12):
         run(PROGRAMS / "engineio_end.py", what, server.url, n)
 
 

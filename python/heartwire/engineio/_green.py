@@ -148,9 +148,9 @@ class Green:
 
     def begin(self) -> None:
         """Handlers are called from now on."""
+        self._start(self._dispatch, "dispatcher")
         # That it has gone is waited for from now on.
         self._threads.append(self._listener)
-        self._start(self._dispatch, "dispatcher")
 
     def is_mine(self) -> bool:
         """Whether the calling thread runs a handler of the connection."""

@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 import time
-import weakref
 
 from heartwire import _native
 
@@ -18,7 +17,7 @@ PATIENCE = 10.0
 
 _numbers = itertools.count(1)
 
-_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_threads: set[threading.Thread] = set()
 
 
 def start() -> None:
@@ -28,12 +27,20 @@ def start() -> None:
     name = f"heartwire-handlers-{next(_numbers)}"
     thread = threading.Thread(target=_serve, name=name, daemon=True)
     _threads.add(thread)
-    thread.start()
+    try:
+        thread.start()
+    except BaseException:
+        # Ctrl-C may come when it runs already; then it is not waited for.
+        _threads.discard(thread)
+        raise
 
 
 def _serve() -> None:
     process = os.getpid()
-    _native.serve(threading.current_thread(), PATIENCE)
+    try:
+        _native.serve(threading.current_thread(), PATIENCE)
+    finally:
+        _threads.discard(threading.current_thread())
     if process != os.getpid():
         _leave_child()
 

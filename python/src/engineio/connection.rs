@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::bell::{Bell, Rope};
+use super::call::call_method;
 use super::delivery::{self, Delivery};
 use super::dispatch::Dispatch;
 use super::options;
@@ -226,7 +227,8 @@ impl Connection {
             if let Some(result) = result
                 && !result.is_none()
             {
-                owner.call_method1(intern!(py, "_handle_result"), (result,))?;
+                let args = PyTuple::new(py, [result])?;
+                call_method(&owner, intern!(py, "_handle_result"), &args)?;
             }
         }
         Ok(outcome)

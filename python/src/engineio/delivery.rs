@@ -8,10 +8,14 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
+use super::call::{call, call_method, call_method0};
+
 /// Where the messages of a batch go.
 pub(super) struct Delivery<'py> {
     /// The client, as the user holds it.
     owner: Bound<'py, PyAny>,
+    /// Its handlers.
+    handlers: Option<Bound<'py, PyAny>>,
     /// What takes messages, if it is not the handler itself.
     sink: Option<Bound<'py, PyAny>>,
     json: Json<'py>,
@@ -32,13 +36,14 @@ impl<'py> Delivery<'py> {
     /// `_handle_event(name, facts)` and `_handle_error(error)`, and the attribute `handlers`.
     pub(super) fn new(owner: Bound<'py, PyAny>) -> Self {
         let py = owner.py();
-        let sink = owner.call_method0(intern!(py, "_sink")).unwrap_or_else(|error| {
-            error.write_unraisable(py, Some(&owner));
-            py.None().into_bound(py)
-        });
-        let sink = (!sink.is_none()).then_some(sink);
+        let known = |found: PyResult<Bound<'py, PyAny>>| {
+            let found = found.map_err(|error| error.write_unraisable(py, Some(&owner)));
+            found.ok().filter(|found| !found.is_none())
+        };
+        let sink = known(call_method0(&owner, intern!(py, "_sink")));
+        let handlers = known(attribute(&owner, intern!(py, "handlers")));
         let json = Json::current(py).unwrap_or_else(Json::Broken);
-        Self { owner, sink, json }
+        Self { owner, handlers, sink, json }
     }
 
     /// Hands an event to the user. Says what the handler has returned, if it was one for messages.
@@ -66,11 +71,14 @@ impl<'py> Delivery<'py> {
         let handler = match &self.sink {
             Some(sink) => sink.clone(),
             None => {
-                let handlers = self.owner.getattr(intern!(py, "handlers"))?;
+                let Some(handlers) = &self.handlers else { return Ok(None) };
                 let name = intern!(py, "message");
                 let handler = match handlers.cast::<PyDict>() {
                     Ok(handlers) => handlers.get_item(name)?,
-                    Err(_) => handlers.call_method1(intern!(py, "get"), (name,)).map(Some)?,
+                    Err(_) => {
+                        let args = PyTuple::new(py, [name])?;
+                        Some(call_method(handlers, intern!(py, "get"), &args)?)
+                    }
                 };
                 match handler {
                     Some(handler) if !handler.is_none() => handler,
@@ -79,7 +87,7 @@ impl<'py> Delivery<'py> {
             }
         };
         let data = self.value(message)?;
-        handler.call1((data,)).map(Some)
+        call(&handler, &PyTuple::new(py, [data])?).map(Some)
     }
 
     fn value(&self, message: &Message) -> PyResult<Bound<'py, PyAny>> {
@@ -93,15 +101,16 @@ impl<'py> Delivery<'py> {
     fn event(&self, event: Event) -> PyResult<()> {
         let py = self.owner.py();
         let (name, facts) = describe(py, event)?;
-        self.owner.call_method1(intern!(py, "_handle_event"), (name, facts))?;
-        Ok(())
+        let args = (name, facts).into_pyobject(py)?;
+        call_method(&self.owner, intern!(py, "_handle_event"), &args).map(drop)
     }
 
     /// A handler has raised. What it has to say is the interpreter's to print.
     fn report(&self, error: PyErr) {
         let py = self.owner.py();
-        let value = error.value(py);
-        if let Err(error) = self.owner.call_method1(intern!(py, "_handle_error"), (value,)) {
+        let told = PyTuple::new(py, [error.value(py)])
+            .and_then(|args| call_method(&self.owner, intern!(py, "_handle_error"), &args));
+        if let Err(error) = told {
             error.write_unraisable(py, Some(&self.owner));
         }
     }
@@ -135,7 +144,8 @@ impl<'py> Json<'py> {
             Self::Standard if !may_be_json(text) => Ok(whole),
             Self::Standard if has_huge_number(text) => {
                 let loads = py.import(intern!(py, "heartwire.engineio.json"))?;
-                or_text(py, loads.call_method1(intern!(py, "loads"), (&whole,)), whole)
+                let args = PyTuple::new(py, [&whole])?;
+                or_text(py, call_method(loads.as_any(), intern!(py, "loads"), &args), whole)
             }
             Self::Standard => {
                 let trimmed = text.trim_matches([' ', '\t', '\n', '\r']);
@@ -148,9 +158,21 @@ impl<'py> Json<'py> {
             }
             Self::Broken(error) => Err(error.clone_ref(py)),
             Self::Custom(_) if starts_numeric(py, text)? => Ok(whole),
-            Self::Custom(loads) => or_text(py, loads.call1((&whole,)), whole),
+            Self::Custom(loads) => or_text(py, call(loads, &PyTuple::new(py, [&whole])?), whole),
         }
     }
+}
+
+/// An attribute, which may be a property.
+fn attribute<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    static GETATTR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = object.py();
+    let getattr = GETATTR
+        .get_or_try_init(py, || py.import("builtins")?.getattr("getattr").map(Bound::unbind))?;
+    call(getattr.bind(py), &PyTuple::new(py, [object, name.as_any()])?)
 }
 
 /// The text itself, where it could not be read as JSON.

@@ -29,6 +29,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
 
+use super::call::call_method0;
 use super::delivery::Delivery;
 use super::process;
 use super::threads::{Member, Membership, Threads, Work};
@@ -248,11 +249,13 @@ impl Dispatch {
         turn: u64,
         delivery: &mut Option<Delivery<'py>>,
     ) -> Next {
+        // To let go of objects may run code of Python, which must not be done under the lock.
+        let _before;
         let mut state = self.lock();
         debug_assert_eq!(state.turn, turn, "one thread leads");
         if state.batch.is_empty() {
             // What the user has changed since counts from here on.
-            *delivery = None;
+            _before = delivery.take();
             let ended = self.refill(&mut state, waker);
             if state.batch.is_empty() {
                 state.threads -= 1;
@@ -363,7 +366,7 @@ impl Work for Dispatch {
         let ended = self.lead(py, member, turn);
         SERVING.set(None);
         let owner = self.owner.bind(py);
-        if ended && let Err(error) = owner.call_method0(intern!(py, "_handle_end")) {
+        if ended && let Err(error) = call_method0(owner, intern!(py, "_handle_end")) {
             error.write_unraisable(py, Some(owner));
         }
     }

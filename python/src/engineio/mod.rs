@@ -9,6 +9,7 @@
 //! The network thread never waits for the interpreter's lock.
 
 mod bell;
+mod call;
 mod connection;
 mod delivery;
 mod dispatch;

@@ -23,6 +23,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
 
+use super::call::call_method0;
 use super::process;
 
 /// What a thread is called for.
@@ -110,7 +111,12 @@ impl Threads {
             state.starting = true;
             drop(state);
             if let Err(error) = start(py) {
-                self.lock().starting = false;
+                let mut state = self.lock();
+                state.starting = false;
+                // Who has called meanwhile has relied on it.
+                if state.lacks_threads() {
+                    self.watch(&mut state);
+                }
                 return Err(error);
             }
         }
@@ -372,8 +378,8 @@ fn lock() -> MutexGuard<'static, Option<Arc<Threads>>> {
 
 /// Starts a thread of Python that calls `serve`.
 fn start(py: Python<'_>) -> PyResult<()> {
-    py.import(intern!(py, "heartwire.engineio._threads"))?.call_method0(intern!(py, "start"))?;
-    Ok(())
+    let threads = py.import(intern!(py, "heartwire.engineio._threads"))?;
+    call_method0(threads.as_any(), intern!(py, "start")).map(drop)
 }
 
 /// What tells one from another.

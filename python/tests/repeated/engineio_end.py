@@ -53,6 +53,27 @@ def blocked():
     assert reached.wait(60)
 
 
+def busy(work):
+    client, reached = connected(), threading.Event()
+
+    @client.on("message")
+    def on_message(data):
+        reached.set()
+        while True:
+            work()
+
+    client.send("x")
+    assert reached.wait(60)
+
+
+def computing():
+    busy(lambda: None)
+
+
+def waking():
+    busy(lambda: time.sleep(0.001))
+
+
 def starting():
     """The network wants another thread for handlers, for which it uses the interpreter, when that ends."""
     client, reached, original = connected(), threading.Event(), _threads.start
