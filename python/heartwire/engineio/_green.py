@@ -20,7 +20,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from heartwire.engineio import _sending, _session
 
@@ -35,6 +35,9 @@ _PATIENCE = 0.05
 
 #: Seconds between two looks at what rings no bell.
 _STEP = 0.005
+
+#: Seconds for which a thread sleeps that has nothing to do any more.
+_LONG = 3600
 
 #: What has arrived: its name, and the rest.
 Event = tuple[str, Any]
@@ -177,8 +180,10 @@ class Green:
         def run() -> None:
             try:
                 target()
+                if self._is_elsewhere() and threading.current_thread() is not thread:
+                    self._stay()
             finally:
-                self._forget(threading.current_thread())
+                self._forget(thread)
 
         number = next(self._numbers)
         thread = threading.Thread(target=run, name=f"heartwire-{name}-{number}", daemon=True)
@@ -210,11 +215,17 @@ class Green:
         while not self._is_over:
             self._await_bell()
             if self._is_elsewhere():
-                return
+                self._stay()
             self._hear()
             with self._changed:
                 self._has_rung = True
                 self._changed.notify_all()
+
+    def _stay(self) -> NoReturn:
+        """The child of a fork has the green threads of its parent, but `threading` knows only the one that has
+        forked, and complains of another that ends."""
+        while True:
+            self._sleep(_LONG)
 
     def _dispatch(self) -> None:
         try:
