@@ -4,7 +4,7 @@
 use std::fs;
 use std::future::pending;
 use std::io::{BufRead, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use heartwire::engineio::{
 use heartwire::repod;
 use peakmem_alloc::PeakMemAllocTrait;
 use serde::{Deserialize, Serialize};
-use tokio::net::{TcpListener, TcpSocket};
 
 /// How the server behaves.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -115,7 +114,8 @@ pub fn run(config: &str, heap: impl Fn() -> usize, peak: &dyn PeakMemAllocTrait)
         }
     });
     let (engineio_addr, repod_addr) = runtime.block_on(async {
-        let listeners = [listener(), listener()];
+        let listeners =
+            [heartwire::listen(ANY).await.unwrap(), heartwire::listen(ANY).await.unwrap()];
         let addrs = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
         let [engineio, repod] = listeners;
         let (one, other) = (server.clone(), channels.clone());
@@ -294,14 +294,7 @@ fn processor_ms() -> usize {
     ticks.sum::<usize>() * 10 // Linux tells hundredths of a second
 }
 
-/// A listener with as much room for who has not been accepted yet as `Server::listen` takes.
-fn listener() -> TcpListener {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(ANY).unwrap();
-    socket.listen(4096).unwrap()
-}
-
 /// Bytes that wait for a client that keeps up: half of what may.
 const MUCH: usize = 512 * 1024;
 
-const ANY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+const ANY: &str = "127.0.0.1:0";

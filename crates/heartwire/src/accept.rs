@@ -55,9 +55,14 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Listens with room for many who want to connect at the same time: whoever finds none tries again after a
-/// second.
-pub(crate) async fn listen(addr: impl ToSocketAddrs) -> io::Result<TcpListener> {
+/// Listens at the first of the addresses that can be listened on, with room for 4096 clients who want to connect
+/// at the same time, or for as many as the system allows: whoever finds none tries again after a second.
+/// [`TcpListener::bind`] has room for 128.
+///
+/// # Errors
+///
+/// The name is unknown, or none of its addresses can be listened on.
+pub async fn listen(addr: impl ToSocketAddrs) -> io::Result<TcpListener> {
     let mut refused = None;
     for addr in tokio::net::lookup_host(addr).await? {
         match listen_at(addr) {

@@ -91,6 +91,8 @@ pub mod repod;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 
+#[cfg(feature = "__connections")]
+pub use accept::listen;
 pub use heartwire_proto::shared::Backoff;
 
 #[cfg(all(

@@ -606,7 +606,8 @@ def _listen(host: str | None, port: int) -> list[socket.socket]:
                     continue
                 text = f"cannot listen on {_text(addr)}: {error.strerror}"
                 raise OSError(error.errno, text) from None
-            listener.listen(100)
+            # Whoever finds no room tries again after a second.
+            listener.listen(4096)
         if not sockets:
             raise OSError(errno.EADDRNOTAVAIL, f"{host!r} has no address to listen on")
     except BaseException:

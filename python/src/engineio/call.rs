@@ -7,16 +7,15 @@
 
 use std::ptr;
 
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
-use pyo3::{PyTypeInfo, ffi};
 
 /// Calls a function.
 pub(super) fn call<'py>(
     function: &Bound<'py, PyAny>,
     args: &Bound<'py, PyTuple>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    debug_assert!(PyTuple::is_type_of(args));
     #[expect(unsafe_code, reason = "the frames of safe calls would be unwound")]
     // SAFETY: both are objects, the second a tuple; what comes back is new, or NULL with an exception set.
     unsafe {

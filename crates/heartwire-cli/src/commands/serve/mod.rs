@@ -8,12 +8,11 @@ mod metrics;
 
 mod repod;
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 
 use self::certificate::Certificate;
@@ -48,15 +47,15 @@ async fn serve(args: Serve) -> Result<(), Exit> {
     let mut termination = Termination::new()?;
     let certificate = Certificate::read(&args)?;
     let engineio = match args.engineio_addr() {
-        Some(addr) => Some((engineio::build(&args)?, listen(addr)?)),
+        Some(addr) => Some((engineio::build(&args)?, listen(addr).await?)),
         None => None,
     };
     let repod = match args.repod {
-        Some(addr) => Some((repod::build(&args), listen(addr)?)),
+        Some(addr) => Some((repod::build(&args), listen(addr).await?)),
         None => None,
     };
     let metrics = match args.metrics {
-        Some(addr) => Some((metrics::install()?, listen(addr)?)),
+        Some(addr) => Some((metrics::install()?, listen(addr).await?)),
         None => None,
     };
     if let Some((_, listener)) = &engineio {
@@ -123,19 +122,10 @@ async fn serve(args: Serve) -> Result<(), Exit> {
     Ok(())
 }
 
-fn listen(addr: SocketAddr) -> Result<TcpListener, Exit> {
-    listener(addr).map_err(|error| Exit::failed(format!("cannot listen on {addr}"), error))
-}
-
-/// A listener with room for many who want to connect at the same time.
-fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A server that starts again gets its port. On Windows, two programs would get the same.
-    if cfg!(not(windows)) {
-        socket.set_reuseaddr(true)?;
-    }
-    socket.bind(addr)?;
-    socket.listen(4096)
+async fn listen(addr: SocketAddr) -> Result<TcpListener, Exit> {
+    heartwire::listen(addr)
+        .await
+        .map_err(|error| Exit::failed(format!("cannot listen on {addr}"), error))
 }
 
 /// Time for clients to take what waits for them when the server stops.

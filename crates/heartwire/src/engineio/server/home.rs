@@ -61,8 +61,8 @@ impl Home {
         };
         let Polling { session, answers, undelivered, .. } = *polling;
         let socket = Some(Box::new(into_socket(session)));
-        let mut estate = Some(Box::new(Estate { answers, undelivered }));
-        estate.take_if(|estate| estate.is_nothing());
+        let estate = Estate { answers, undelivered };
+        let estate = (!estate.is_nothing()).then(|| Box::new(estate));
         *self = Self::Task { socket, estate };
     }
 

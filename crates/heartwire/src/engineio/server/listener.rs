@@ -42,9 +42,7 @@ impl Server {
 
     /// Serves the connections of a listener until the server is [closed](Self::close).
     ///
-    /// Where many connect at once, give it one from
-    /// [`TcpSocket::listen`](tokio::net::TcpSocket::listen): [`TcpListener::bind`] has room for 128
-    /// connections that wait to be accepted, and clients beyond those try again a second later.
+    /// Where many connect at once, give it one of [`heartwire::listen`](crate::listen).
     pub async fn serve(&self, listener: TcpListener) {
         let (http, connections) = (self.http_builder(), TaskTracker::new());
         accept(listener, &self.engine.lifecycle, |stream, addr| {

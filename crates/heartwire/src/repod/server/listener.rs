@@ -25,9 +25,7 @@ impl Server {
 
     /// Serves the connections of a listener until the server is [closed](Self::close).
     ///
-    /// Where many connect at once, give it one from
-    /// [`TcpSocket::listen`](tokio::net::TcpSocket::listen): [`TcpListener::bind`] has room for 128
-    /// connections that wait to be accepted, and clients beyond those try again a second later.
+    /// Where many connect at once, give it one of [`heartwire::listen`](crate::listen).
     pub async fn serve(&self, listener: TcpListener) {
         self.accept_with(listener, |server, stream, addr, ticket| async move {
             server.hold(Stream::Tcp(stream), addr, ticket).await;
