@@ -167,7 +167,8 @@ impl Drop for PollFuture {
     }
 }
 
-/// Takes a POST, if its `headers` were right: collects the body, hands its packets to the session and its messages to the user.
+/// Takes a POST, if its `headers` were right: collects the body, hands its packets to the session and its
+/// messages to the user.
 pub(super) async fn post<B>(
     server: &Engine,
     shared: Arc<Shared>,
